@@ -1,0 +1,4 @@
+module TincPure.Fuzz.Program
+
+[<EntryPoint>]
+let main _ = 0

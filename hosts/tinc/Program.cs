@@ -1,0 +1,4 @@
+using TincPure.Host;
+
+Console.WriteLine($"tinc (TincPure) {BuildInfo.Version}");
+return 0;

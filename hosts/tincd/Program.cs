@@ -1,0 +1,4 @@
+using TincPure.Host;
+
+Console.WriteLine($"tincd (TincPure) {BuildInfo.Version}");
+return 0;

@@ -1,0 +1,9 @@
+using TincPure.Host;
+
+namespace TincPure.Interop.Tests;
+
+public class BuildTests
+{
+    [Fact]
+    public void The_build_states_its_version() => Assert.NotEmpty(BuildInfo.Version);
+}

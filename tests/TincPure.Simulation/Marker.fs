@@ -1,0 +1,3 @@
+module TincPure.Simulation.Marker
+
+type Marker = class end

@@ -1,0 +1,4 @@
+module TincPure.Simulation.Program
+
+[<EntryPoint>]
+let main _ = 0
