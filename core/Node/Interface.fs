@@ -1,0 +1,90 @@
+namespace TincPure.Node
+
+open TincPure.Primitives
+open TincPure.Config
+open TincPure.Routing
+
+/// A meta connection. Core numbers those that it opens, the host those that it accepts.
+[<Struct>]
+type ConnectionId =
+    | Outgoing of opened: int
+    | Incoming of accepted: int
+
+/// Who is at the other end of an accepted stream.
+type Remote =
+    | Tcp of Endpoint
+    /// The control socket.
+    | UnixSocket
+
+/// What a host file, its cache file and its absence look like when read again.
+type HostFile =
+    | Missing
+    | Present of HostSettings * recentAddresses: Endpoint list
+
+type Signal =
+    | Hangup
+    | Alarm
+    | Terminate
+    | Interrupt
+    | Quit
+    | User1
+    | User2
+    | WindowChange
+
+/// Everything that can happen to a node.
+type Input =
+    /// The listening sockets, in the order of their numbers (local address and port of each), and the device's
+    /// interface name are known; the node may begin to connect.
+    | Started of udpSockets: Endpoint list * tcpSockets: Endpoint list
+    /// The time asked for by `WakeAt` has come.
+    | Woken
+    | Accepted of ConnectionId * local: Endpoint voption * remote: Remote
+    | Connected of ConnectionId * local: Endpoint
+    | ConnectFailed of ConnectionId * reason: string
+    | Received of ConnectionId * bytes: byte[]
+    /// So many bytes of the output queue have left.
+    | Sent of ConnectionId * count: int
+    /// End of stream (no reason) or a read or write error.
+    | Lost of ConnectionId * reason: string voption
+    | Resolved of request: int * Result<Endpoint list, string>
+    | Punted of Punt
+    | HostFileRead of NodeName * HostFile
+    /// All configuration files were read again, in answer to `ReadConfiguration`.
+    | ConfigurationRead of Result<Settings, string list>
+    /// The kernel's path MTU towards an address, in answer to `AskPathMtu`.
+    | PathMtuKnown of peer: int * Result<int, string>
+    /// The local address that would talk to the sender of a frame, in answer to `AskLocalAddress`.
+    | LocalAddressKnown of source: int * frame: byte[] * Ip
+    /// Fresh entropy for the node's generator (32 bytes or more).
+    | Entropy of byte[]
+    | Signalled of Signal
+
+/// How a script is run: its name below the configuration directory and its environment, in order.
+type Script =
+    { Name: string
+      Environment: (string * string) list }
+
+/// Everything that a node can want. A host carries effects out in order and reports what comes of them as inputs.
+type Effect =
+    | Log of LogLine
+    /// Copy of a log line for a control connection that streams the log is sent with `Send`.
+    | Send of ConnectionId * byte[]
+    | Connect of ConnectionId * target: Endpoint
+    /// Close after what is queued has been written.
+    | Close of ConnectionId
+    /// Keep the socket open and ignore it (spec 02 §14).
+    | Tarpit of ConnectionId
+    | Resolve of request: int * host: string * port: string
+    | Packet of PacketCommand
+    /// The node wants `Woken` at this moment; replaces the previous wish.
+    | WakeAt of Instant
+    | RunScript of Script
+    | ReadHostFile of NodeName
+    /// Append this text to the host file.
+    | AppendHostFile of NodeName * text: string
+    | SaveRecentAddresses of NodeName * Endpoint list
+    | ReadConfiguration
+    | AskPathMtu of peer: int * target: Endpoint
+    | AskLocalAddress of source: int * frame: byte[] * sender: Ip
+    /// Everything that had to be said has been said: leave with this exit code.
+    | Exit of code: int
