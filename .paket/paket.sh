@@ -26,9 +26,9 @@ else
 fi
 
 cd "$root"
-dotnet paket --version >/dev/null 2>&1 || dotnet tool restore >&2
+dotnet paket --version >/dev/null 2>&1 || dotnet tool restore >&2 9>&-
 if [ ! -f paket.lock ] || [ paket.dependencies -nt paket.lock ]; then
-    dotnet paket update --no-install --silent >&2
+    dotnet paket update --no-install --silent >&2 9>&-
     touch paket.lock
 fi
 
