@@ -2,24 +2,7 @@ namespace TincPure.Routing
 
 open TincPure.Primitives
 open TincPure.Topology
-
-/// Routing mode (spec 04 §7).
-type Mode =
-    | Router
-    | Switch
-    | Hub
-
-/// What happens to frames of one peer for another (spec 04 §7).
-type Forwarding =
-    | Off
-    | Internal
-    | Kernel
-
-/// How broadcast frames travel (spec 04 §13).
-type Broadcast =
-    | NoBroadcast
-    | SpanningTree
-    | Direct
+open TincPure.Config
 
 /// What the packet plane needs to know of one node. Nodes are numbered densely from 0 in order of first mention and
 /// never renumbered; the number is the index into `Fib.Peers`.
