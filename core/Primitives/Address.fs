@@ -92,7 +92,7 @@ module Ip =
             ValueNone
         else
             match IPAddress.TryParse text with
-            | true, address -> ValueSome(ofIPAddress address)
+            | true, NonNull address -> ValueSome(ofIPAddress address)
             | _ -> ValueNone
 
 module Endpoint =
