@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Everything that is done with this tree, by one door: ./build.sh help
+set -euo pipefail
+cd "$(dirname "$0")"
+
+configuration=Release
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+usage() {
+    cat <<'USAGE'
+usage: ./build.sh COMMAND [ARGUMENTS]
+
+  demo          build, then run a three-node mesh with a stock tinc node in it
+  test [ARGS]   install what the tests need, build, check the format, run all tests; ARGS go to `dotnet test`
+  publish [RID] put ready-to-run `tinc` and `tincd` into out/ (for this machine, or for RID into out-RID/)
+  bench [ARGS]  run the benchmarks; ARGS go to BenchmarkDotNet
+  fuzz [ARGS]   run the fuzz targets; ARGS go to the runner
+  format        lay out all source files
+  check-format  fail if `format` would change anything
+  build         build the solution
+  help          this text
+USAGE
+}
+
+tools() { dotnet fantomas --version >/dev/null 2>&1 || dotnet tool restore >/dev/null; }
+
+build() { dotnet build TincPure.sln -c "$configuration" -v quiet --nologo; }
+
+publish() {
+    local rid=${1:-} out=out arguments=() program
+    if [ -n "$rid" ]; then
+        out=out-$rid
+        arguments=(-r "$rid")
+    fi
+    for program in tinc tincd; do
+        dotnet publish "hosts/$program" -c "$configuration" -v quiet --nologo -o "$out" \
+            -p:PublishReadyToRun=true --self-contained false "${arguments[@]}"
+    done
+}
+
+format() {
+    tools
+    dotnet fantomas core tests fuzz
+    dotnet format whitespace --folder --include hosts tests
+}
+
+check_format() {
+    tools
+    dotnet fantomas --check core tests fuzz &&
+        dotnet format whitespace --folder --include hosts tests --verify-no-changes
+}
+
+# Runs every test project, one after the other (2 cores: tests with real daemons must not compete), and sums up.
+run_tests() {
+    local project log code counts f p s passed=0 failed=0 skipped=0
+    log=$(mktemp)
+    for project in tests/*.Tests/*.*proj; do
+        echo "== $(basename "${project%.*}")"
+        code=0
+        dotnet test "$project" -c "$configuration" --no-build --nologo \
+            --blame-hang --blame-hang-timeout 10m --blame-hang-dump-type none "$@" 2>&1 | tee "$log" || code=$?
+        counts=$(sed -nE 's/.*Failed: +([0-9]+), Passed: +([0-9]+), Skipped: +([0-9]+), Total:.*/\1 \2 \3/p' "$log" |
+            awk '{ f += $1; p += $2; s += $3 } END { print f + 0, p + 0, s + 0 }')
+        # A test host that died counts nothing: that is a failure too.
+        if [ "$code" != 0 ] && [ "${counts%% *}" = 0 ]; then counts="1 ${counts#* }"; fi
+        read -r f p s <<<"$counts"
+        failed=$((failed + f)) passed=$((passed + p)) skipped=$((skipped + s))
+    done
+    rm -f "$log"
+    summary="$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ] && [ "$passed" != 0 ]
+}
+
+run_all() {
+    local problems=() summary="0 passed, 0 failed"
+    if ! tests/tools/prepare.sh; then
+        echo "The tests that need what is missing say so." >&2
+        [ "${CI:-}" != true ] || problems+=("prerequisites are missing")
+    fi
+    build
+    publish
+    check_format || problems+=("the format differs: run ./build.sh format")
+    run_tests "$@" || problems+=("tests failed")
+    if [ ${#problems[@]} -gt 0 ]; then printf 'FAILED: %s\n' "${problems[@]}"; fi
+    echo "$summary"
+    [ ${#problems[@]} = 0 ]
+}
+
+command=${1:-help}
+[ $# = 0 ] || shift
+case "$command" in
+    build) build ;;
+    demo) exec tests/demo/demo.sh "$@" ;;
+    test) run_all "$@" ;;
+    publish) publish "$@" ;;
+    bench) dotnet run --project tests/TincPure.Benchmarks -c "$configuration" -- "$@" ;;
+    fuzz) dotnet run --project fuzz -c "$configuration" -- "$@" ;;
+    format) format ;;
+    check-format) check_format ;;
+    help | -h | --help) usage ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+esac
