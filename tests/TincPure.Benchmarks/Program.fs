@@ -10,8 +10,7 @@ type BytesBenchmarks() =
     let right: byte array = Array.zeroCreate 1500
 
     [<Benchmark>]
-    member _.Equal() =
-        Bytes.equal (ReadOnlySpan left) (ReadOnlySpan right)
+    member _.Equal() = Bytes.equal (ReadOnlySpan left) (ReadOnlySpan right)
 
 [<EntryPoint>]
 let main args =

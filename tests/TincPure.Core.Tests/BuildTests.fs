@@ -7,8 +7,7 @@ open Xunit
 
 [<Fact>]
 let ``bytes are equal to themselves`` () =
-    let property (bytes: byte array) =
-        Bytes.equal (ReadOnlySpan bytes) (ReadOnlySpan(Array.copy bytes))
+    let property (bytes: byte array) = Bytes.equal (ReadOnlySpan bytes) (ReadOnlySpan(Array.copy bytes))
 
     FsCheck.Check.QuickThrowOnFailure property
 
