@@ -54,8 +54,9 @@ type TrafficCount =
 
 /// Why a datagram of a session could not be opened.
 type OpenFailure =
-    /// The tag did not verify under any key.
-    | BadTag
+    /// The tag did not verify under any key: the `inARow`th of the session since one that did (1 is the first). A session
+    /// restarts only after a long enough run of them (spec 03 §11.6).
+    | BadTag of inARow: int
     /// Late, replayed or too far in the future.
     | Replayed
     | TooShort
