@@ -7,9 +7,11 @@ open System.Net
 /// An IPv4 or IPv6 address by value. IPv4 sits in the low 32 bits of `Low`.
 [<Struct>]
 type Ip =
-    { IsV6: bool
-      High: uint64
-      Low: uint64 }
+    {
+        IsV6: bool
+        High: uint64
+        Low: uint64
+    }
 
 /// An address and port that a socket can use. `Scope` is the IPv6 scope id, 0 for none.
 [<Struct>]
@@ -25,9 +27,11 @@ type Address =
 module Ip =
 
     let v4 (value: uint32) =
-        { IsV6 = false
-          High = 0UL
-          Low = uint64 value }
+        {
+            IsV6 = false
+            High = 0UL
+            Low = uint64 value
+        }
 
     let v6 (high: uint64) (low: uint64) = { IsV6 = true; High = high; Low = low }
 
@@ -57,7 +61,7 @@ module Ip =
             ip
 
     let toIPAddress (ip: Ip) : IPAddress =
-        let bytes = Array.zeroCreate<byte> (size ip)
+        let bytes = Array.zeroCreate<byte>(size ip)
         write ip (Span bytes)
         IPAddress bytes
 
@@ -70,30 +74,19 @@ module Ip =
             readV6 (ReadOnlySpan bytes)
 
     /// Numeric text: dotted quad, or IPv6 as inet_ntop prints it.
-    let toText (ip: Ip) = (toIPAddress ip).ToString()
+    let toText (ip: Ip) =
+        if ip.IsV6 then
+            IpText.printV6 ip.High ip.Low
+        else
+            IpText.printV4 (uint32 ip.Low)
 
     /// Strict numeric text: four decimal numbers without leading zeros, or IPv6 without scope and brackets.
     let tryParse (text: string) : Ip voption =
-        let looksV6 = text.Contains ':'
-        let strictV4 () =
-            let parts = text.Split '.'
-
-            parts.Length = 4
-            && parts
-               |> Array.forall (fun p ->
-                   p.Length >= 1
-                   && p.Length <= 3
-                   && Seq.forall Char.IsAsciiDigit p
-                   && (p.Length = 1 || p[0] <> '0'))
-
-        if looksV6 && (text.Contains '%' || text.Contains '[') then
-            ValueNone
-        elif not looksV6 && not (strictV4 ()) then
-            ValueNone
-        else
-            match IPAddress.TryParse text with
-            | true, NonNull address -> ValueSome(ofIPAddress address)
-            | _ -> ValueNone
+        match IpText.tryParseV4 text with
+        | ValueSome address -> ValueSome(v4 address)
+        | ValueNone ->
+            IpText.tryParseV6 text
+            |> ValueOption.map (fun struct (high, low) -> v6 high low)
 
 module Endpoint =
 
