@@ -4,6 +4,12 @@
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 here=$(pwd)
+cached="$root/paket-files/paket.restore.cached"
+
+# MSBuild asks for a full restore once per project and build; after the first there is nothing left to do.
+if [ "$*" = restore ] && [ "$root/paket.lock" -nt "$root/paket.dependencies" ] && [ "$cached" -nt "$root/paket.lock" ]; then
+    exit 0
+fi
 
 if [ -z "${NUGET_SOURCE:-}" ]; then
     NUGET_SOURCE=$(cd "$root" && dotnet nuget list source --format short | sed -n 's/^EM\{0,1\} //p' | head -n 1)
@@ -34,3 +40,4 @@ fi
 
 cd "$here"
 dotnet paket "$@" 9>&-
+if [ "$*" = restore ] && [ -f "$cached" ]; then touch "$cached"; fi
