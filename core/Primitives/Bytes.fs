@@ -2,6 +2,36 @@
 module TincPure.Primitives.Bytes
 
 open System
+open System.Numerics
+open System.Runtime.InteropServices
 
 /// True when both spans hold the same bytes. Takes time that depends on the contents: not for secrets.
 let equal (left: ReadOnlySpan<byte>) (right: ReadOnlySpan<byte>) : bool = left.SequenceEqual right
+
+/// `target[i] <- source[i] xor mask[i]` for every byte of `source`. `mask` and `target` are at least as long;
+/// `target` may be `source`.
+let xor (source: ReadOnlySpan<byte>) (mask: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
+    let mask = mask.Slice(0, source.Length)
+    let target = target.Slice(0, source.Length)
+    let width = Vector<byte>.Count
+    let mutable i = 0
+
+    while i <= source.Length - width do
+        let block =
+            MemoryMarshal.Read<Vector<byte>>(source.Slice i)
+            ^^^ MemoryMarshal.Read<Vector<byte>>(mask.Slice i)
+
+        MemoryMarshal.Write(target.Slice i, &block)
+        i <- i + width
+
+    while i <= source.Length - 8 do
+        let word =
+            MemoryMarshal.Read<uint64>(source.Slice i)
+            ^^^ MemoryMarshal.Read<uint64>(mask.Slice i)
+
+        MemoryMarshal.Write(target.Slice i, &word)
+        i <- i + 8
+
+    while i < source.Length do
+        target[i] <- source[i] ^^^ mask[i]
+        i <- i + 1

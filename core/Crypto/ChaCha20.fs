@@ -1,0 +1,304 @@
+/// The key stream of the original ChaCha20: 64-bit block counter, 64-bit nonce, 20 rounds (spec 01 §6).
+///
+/// The state is four rows of four words. A vector kernel keeps a row of several blocks in one register, one block per
+/// 128-bit lane, so that one quarter round does all four columns of all those blocks; turning the rows by one, two and
+/// three words puts the diagonals into the columns. Every kernel works on two such groups at a time to keep the
+/// processor's pipelines full. Nothing here depends on the key but the contents of registers.
+module TincPure.Crypto.ChaCha20
+
+open System
+open System.Buffers.Binary
+open System.Numerics
+open System.Runtime.InteropServices
+open System.Runtime.Intrinsics
+open System.Runtime.Intrinsics.X86
+
+[<Literal>]
+let KeySize = 32
+
+[<Literal>]
+let BlockSize = 64
+
+/// Room that `keyStream` wants at least: what the widest kernel makes in one go.
+[<Literal>]
+let ChunkSize = 512
+
+/// One round over the columns: of numbers, or of vectors of them.
+let inline private quarter
+    a
+    b
+    c
+    d
+    ([<InlineIfLambda>] rotate16)
+    ([<InlineIfLambda>] rotate12)
+    ([<InlineIfLambda>] rotate8)
+    ([<InlineIfLambda>] rotate7)
+    =
+    let a = a + b
+    let d = rotate16 (d ^^^ a)
+    let c = c + d
+    let b = rotate12 (b ^^^ c)
+    let a = a + b
+    let d = rotate8 (d ^^^ a)
+    let c = c + d
+    let b = rotate7 (b ^^^ c)
+    struct (a, b, c, d)
+
+/// Twenty rounds over two groups of blocks that differ in their last rows only, and the addition of the start. `turn1`
+/// moves every word of a row one place down, `turn2` two, `turn3` three.
+let inline private twentyRounds
+    a
+    b
+    c
+    d
+    e
+    ([<InlineIfLambda>] round)
+    ([<InlineIfLambda>] turn1)
+    ([<InlineIfLambda>] turn2)
+    ([<InlineIfLambda>] turn3)
+    =
+    let mutable a0 = a
+    let mutable b0 = b
+    let mutable c0 = c
+    let mutable d0 = d
+    let mutable a1 = a
+    let mutable b1 = b
+    let mutable c1 = c
+    let mutable d1 = e
+
+    for _ in 1..10 do
+        let struct (p0, q0, r0, s0) = round a0 b0 c0 d0
+        let struct (p1, q1, r1, s1) = round a1 b1 c1 d1
+        let struct (t0, u0, v0, w0) = round p0 (turn1 q0) (turn2 r0) (turn3 s0)
+        let struct (t1, u1, v1, w1) = round p1 (turn1 q1) (turn2 r1) (turn3 s1)
+        a0 <- t0
+        b0 <- turn3 u0
+        c0 <- turn2 v0
+        d0 <- turn1 w0
+        a1 <- t1
+        b1 <- turn3 u1
+        c1 <- turn2 v1
+        d1 <- turn1 w1
+
+    struct (a0 + a, b0 + b, c0 + c, d0 + d, a1 + a, b1 + b, c1 + c, d1 + e)
+
+let inline private constantRow () =
+    Vector128.Create(0x61707865u, 0x3320646eu, 0x79622d32u, 0x6b206574u)
+
+let inline private keyRow (key: ReadOnlySpan<byte>) (offset: int) =
+    MemoryMarshal.Read<Vector128<uint32>>(key.Slice offset)
+
+let inline private counterRow (nonce: uint64) (counter: uint64) =
+    Vector128.Create(counter, nonce).AsUInt32()
+
+/// 512-bit registers: eight blocks.
+module private Wide =
+
+    let inline private spread (row: Vector128<uint32>) =
+        let half = Vector256.Create(row, row)
+        Vector512.Create(half, half)
+
+    let inline private round a b c (d: Vector512<uint32>) =
+        quarter
+            a
+            b
+            c
+            d
+            (fun v -> Avx512F.RotateLeft(v, 16uy))
+            (fun v -> Avx512F.RotateLeft(v, 12uy))
+            (fun v -> Avx512F.RotateLeft(v, 8uy))
+            (fun v -> Avx512F.RotateLeft(v, 7uy))
+
+    /// Four rows of four blocks leave as four blocks of four rows.
+    let inline private store
+        (a: Vector512<uint32>)
+        (b: Vector512<uint32>)
+        (c: Vector512<uint32>)
+        (d: Vector512<uint32>)
+        (target: Span<byte>)
+        =
+        let ab01 = Avx512F.Shuffle4x128(a, b, 0x44uy)
+        let ab23 = Avx512F.Shuffle4x128(a, b, 0xeeuy)
+        let cd01 = Avx512F.Shuffle4x128(c, d, 0x44uy)
+        let cd23 = Avx512F.Shuffle4x128(c, d, 0xeeuy)
+        Avx512F.Shuffle4x128(ab01, cd01, 0x88uy).AsByte().CopyTo(target)
+        Avx512F.Shuffle4x128(ab01, cd01, 0xdduy).AsByte().CopyTo(target.Slice 64)
+        Avx512F.Shuffle4x128(ab23, cd23, 0x88uy).AsByte().CopyTo(target.Slice 128)
+        Avx512F.Shuffle4x128(ab23, cd23, 0xdduy).AsByte().CopyTo(target.Slice 192)
+
+    let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+        let d = (spread (counterRow nonce counter)).AsUInt64()
+        let first = Vector512.Create(0UL, 0UL, 1UL, 0UL, 2UL, 0UL, 3UL, 0UL)
+        let second = Vector512.Create(4UL, 0UL, 5UL, 0UL, 6UL, 0UL, 7UL, 0UL)
+
+        let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
+            twentyRounds
+                (spread (constantRow ()))
+                (spread (keyRow key 0))
+                (spread (keyRow key 16))
+                ((d + first).AsUInt32())
+                ((d + second).AsUInt32())
+                (fun a b c d -> round a b c d)
+                (fun v -> Avx512F.Shuffle(v, 0x39uy))
+                (fun v -> Avx512F.Shuffle(v, 0x4euy))
+                (fun v -> Avx512F.Shuffle(v, 0x93uy))
+
+        store a0 b0 c0 d0 target
+        store a1 b1 c1 d1 (target.Slice 256)
+
+/// 256-bit registers: four blocks.
+module private Middle =
+
+    let inline private rotate (v: Vector256<uint32>) (bits: int) =
+        Vector256.ShiftLeft(v, bits) ||| Vector256.ShiftRightLogical(v, 32 - bits)
+
+    let inline private spread (row: Vector128<uint32>) = Vector256.Create(row, row)
+
+    /// Whole bytes are moved by a shuffle: `low` and `high` list the sources of bytes 0 to 7 and 8 to 15 of each lane.
+    let inline private moveBytes (v: Vector256<uint32>) (low: uint64) (high: uint64) =
+        Avx2.Shuffle(v.AsByte(), Vector256.Create(low, high, low, high).AsByte()).AsUInt32()
+
+    let inline private rotate16 v =
+        moveBytes v 0x0504070601000302UL 0x0d0c0f0e09080b0aUL
+
+    let inline private rotate8 v =
+        moveBytes v 0x0605040702010003UL 0x0e0d0c0f0a09080bUL
+
+    let inline private round a b c d =
+        quarter a b c d (fun v -> rotate16 v) (fun v -> rotate v 12) (fun v -> rotate8 v) (fun v -> rotate v 7)
+
+    let inline private store
+        (a: Vector256<uint32>)
+        (b: Vector256<uint32>)
+        (c: Vector256<uint32>)
+        (d: Vector256<uint32>)
+        (target: Span<byte>)
+        =
+        Avx2.Permute2x128(a, b, 0x20uy).AsByte().CopyTo(target)
+        Avx2.Permute2x128(c, d, 0x20uy).AsByte().CopyTo(target.Slice 32)
+        Avx2.Permute2x128(a, b, 0x31uy).AsByte().CopyTo(target.Slice 64)
+        Avx2.Permute2x128(c, d, 0x31uy).AsByte().CopyTo(target.Slice 96)
+
+    let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+        let d = (spread (counterRow nonce counter)).AsUInt64()
+
+        let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
+            twentyRounds
+                (spread (constantRow ()))
+                (spread (keyRow key 0))
+                (spread (keyRow key 16))
+                ((d + Vector256.Create(0UL, 0UL, 1UL, 0UL)).AsUInt32())
+                ((d + Vector256.Create(2UL, 0UL, 3UL, 0UL)).AsUInt32())
+                (fun a b c d -> round a b c d)
+                (fun v -> Avx2.Shuffle(v, 0x39uy))
+                (fun v -> Avx2.Shuffle(v, 0x4euy))
+                (fun v -> Avx2.Shuffle(v, 0x93uy))
+
+        store a0 b0 c0 d0 target
+        store a1 b1 c1 d1 (target.Slice 128)
+
+/// 128-bit registers of any processor: two blocks.
+module private Narrow =
+
+    let inline private rotate (v: Vector128<uint32>) (bits: int) =
+        Vector128.ShiftLeft(v, bits) ||| Vector128.ShiftRightLogical(v, 32 - bits)
+
+    let inline private round a b c d =
+        quarter a b c d (fun v -> rotate v 16) (fun v -> rotate v 12) (fun v -> rotate v 8) (fun v -> rotate v 7)
+
+    let inline private store
+        (a: Vector128<uint32>)
+        (b: Vector128<uint32>)
+        (c: Vector128<uint32>)
+        (d: Vector128<uint32>)
+        (target: Span<byte>)
+        =
+        a.AsByte().CopyTo(target)
+        b.AsByte().CopyTo(target.Slice 16)
+        c.AsByte().CopyTo(target.Slice 32)
+        d.AsByte().CopyTo(target.Slice 48)
+
+    let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+        let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
+            twentyRounds
+                (constantRow ())
+                (keyRow key 0)
+                (keyRow key 16)
+                (counterRow nonce counter)
+                (counterRow nonce (counter + 1UL))
+                (fun a b c d -> round a b c d)
+                (fun (v: Vector128<uint32>) -> Vector128.Shuffle(v, Vector128.Create(1u, 2u, 3u, 0u)))
+                (fun (v: Vector128<uint32>) -> Vector128.Shuffle(v, Vector128.Create(2u, 3u, 0u, 1u)))
+                (fun (v: Vector128<uint32>) -> Vector128.Shuffle(v, Vector128.Create(3u, 0u, 1u, 2u)))
+
+        store a0 b0 c0 d0 target
+        store a1 b1 c1 d1 (target.Slice 64)
+
+/// One block without vectors: for processors that have none, and as the reference that the others are tested against.
+module Scalar =
+
+    let private step (words: Span<uint32>) a b c d =
+        let struct (p, q, r, s) =
+            quarter
+                words[a]
+                words[b]
+                words[c]
+                words[d]
+                (fun v -> BitOperations.RotateLeft(v, 16))
+                (fun v -> BitOperations.RotateLeft(v, 12))
+                (fun v -> BitOperations.RotateLeft(v, 8))
+                (fun v -> BitOperations.RotateLeft(v, 7))
+
+        words[a] <- p
+        words[b] <- q
+        words[c] <- r
+        words[d] <- s
+
+    let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+        let start = Array.zeroCreate<uint32> 16
+        start[0] <- 0x61707865u
+        start[1] <- 0x3320646eu
+        start[2] <- 0x79622d32u
+        start[3] <- 0x6b206574u
+
+        for i in 0..7 do
+            start[4 + i] <- BinaryPrimitives.ReadUInt32LittleEndian(key.Slice(4 * i))
+
+        start[12] <- uint32 counter
+        start[13] <- uint32 (counter >>> 32)
+        start[14] <- uint32 nonce
+        start[15] <- uint32 (nonce >>> 32)
+        let words = Span(Array.copy start)
+
+        for _ in 1..10 do
+            for i in 0..3 do
+                step words i (4 + i) (8 + i) (12 + i)
+
+            for i in 0..3 do
+                step words i (4 + (i + 1) % 4) (8 + (i + 2) % 4) (12 + (i + 3) % 4)
+
+        for i in 0..15 do
+            BinaryPrimitives.WriteUInt32LittleEndian(target.Slice(4 * i), words[i] + start[i])
+
+/// Fills `target` with at least `blocks` blocks of key stream (64 bytes each), from block `counter` on. `key` is 32
+/// bytes, `nonce` the eight nonce bytes read as a little-endian number; `target` has room for `blocks` rounded up to
+/// whole `ChunkSize`s, and bytes behind the blocks asked for may be overwritten.
+let keyStream (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (blocks: int) (target: Span<byte>) : unit =
+    let mutable made = 0
+
+    while made < blocks do
+        let counter = counter + uint64 made
+        let target = target.Slice(made * BlockSize)
+
+        if Avx512F.IsSupported && Vector512.IsHardwareAccelerated then
+            Wide.fill key nonce counter target
+            made <- made + 8
+        elif Avx2.IsSupported then
+            Middle.fill key nonce counter target
+            made <- made + 4
+        elif Vector128.IsHardwareAccelerated && BitConverter.IsLittleEndian then
+            Narrow.fill key nonce counter target
+            made <- made + 2
+        else
+            Scalar.fill key nonce counter target
+            made <- made + 1

@@ -1,0 +1,102 @@
+/// tinc's ChaCha20-Poly1305: OpenSSH's construction, not that of RFC 8439 (spec 01 §6). The Poly1305 key is the start
+/// of block 0 of the key stream, data is encrypted from block 1 on, and the tag covers the ciphertext alone.
+module TincPure.Crypto.ChaChaPoly
+
+#nowarn "9" // stackalloc
+#nowarn "3391" // a span where a read-only one is wanted
+
+open System
+open System.Buffers.Binary
+open System.Runtime.CompilerServices
+open System.Security.Cryptography
+open Microsoft.FSharp.NativeInterop
+open TincPure.Primitives
+
+/// Keys are 64 bytes in the protocol, of which the first 32 are used.
+[<Literal>]
+let KeySize = 64
+
+/// What sealing adds.
+[<Literal>]
+let TagSize = 16
+
+let inline private stackBytes (size: int) =
+    Span<byte>(NativePtr.toVoidPtr (NativePtr.stackalloc<byte> size), size)
+
+/// The nonce is the sequence number as eight big-endian bytes.
+let private nonce (seqno: uint64) =
+    BinaryPrimitives.ReverseEndianness seqno
+
+let private blocksFor (bytes: int) =
+    (bytes + ChaCha20.BlockSize - 1) / ChaCha20.BlockSize
+
+/// Block 0 and as much of the stream behind it as `length` bytes want and one chunk holds.
+let private firstChunk (key: ReadOnlySpan<byte>) (seqno: uint64) (length: int) (chunk: Span<byte>) =
+    let blocks = min (1 + blocksFor length) (ChaCha20.ChunkSize / ChaCha20.BlockSize)
+    ChaCha20.keyStream key (nonce seqno) 0UL blocks chunk
+
+/// Xors the stream into the data. `chunk` holds the first chunk of the stream, block 0 included, and is used up.
+let private encrypt
+    (key: ReadOnlySpan<byte>)
+    (seqno: uint64)
+    (source: ReadOnlySpan<byte>)
+    (target: Span<byte>)
+    (chunk: Span<byte>)
+    =
+    let first = min source.Length (ChaCha20.ChunkSize - ChaCha20.BlockSize)
+    Bytes.xor (source.Slice(0, first)) (chunk.Slice ChaCha20.BlockSize) target
+    let mutable at = first
+    let mutable counter = uint64 (ChaCha20.ChunkSize / ChaCha20.BlockSize)
+
+    while at < source.Length do
+        let count = min (source.Length - at) ChaCha20.ChunkSize
+        ChaCha20.keyStream key (nonce seqno) counter (blocksFor count) chunk
+        Bytes.xor (source.Slice(at, count)) chunk (target.Slice at)
+        at <- at + count
+        counter <- counter + uint64 (ChaCha20.ChunkSize / ChaCha20.BlockSize)
+
+/// Encrypts `plaintext` into `target` and appends the tag: `plaintext.Length + 16` bytes are written. `key` is 32 bytes
+/// or more. `target` may start where `plaintext` starts, but must not overlap it in any other way. Never seal twice
+/// with one key and number.
+[<SkipLocalsInit>]
+let seal (key: ReadOnlySpan<byte>) (seqno: uint64) (plaintext: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
+    let length = plaintext.Length
+    let chunk = stackBytes ChaCha20.ChunkSize
+    let oneTimeKey = stackBytes Poly1305.KeySize
+    firstChunk key seqno length chunk
+    chunk.Slice(0, Poly1305.KeySize).CopyTo oneTimeKey
+    encrypt key seqno plaintext target chunk
+    Poly1305.tag oneTimeKey (target.Slice(0, length)) (target.Slice(length, TagSize))
+
+let private tagMatches (chunk: Span<byte>) (ciphertext: ReadOnlySpan<byte>) (tag: ReadOnlySpan<byte>) =
+    let expected = stackBytes TagSize
+    Poly1305.tag (chunk.Slice(0, Poly1305.KeySize)) ciphertext expected
+    CryptographicOperations.FixedTimeEquals(expected, tag)
+
+/// True if the tag at the end of `sealed` is right; decrypts nothing.
+[<SkipLocalsInit>]
+let verify (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte>) : bool =
+    let length = sealed'.Length - TagSize
+    let chunk = stackBytes ChaCha20.ChunkSize
+
+    length >= 0
+    && (firstChunk key seqno 0 chunk
+        tagMatches chunk (sealed'.Slice(0, length)) (sealed'.Slice length))
+
+/// Checks the tag at the end of `sealed` and only then decrypts what is before it into `target` (`sealed.Length - 16`
+/// bytes; may start where `sealed` starts). False, and nothing written, if the tag is wrong or `sealed` is too short.
+[<SkipLocalsInit>]
+let tryOpen (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte>) (target: Span<byte>) : bool =
+    let length = sealed'.Length - TagSize
+
+    if length < 0 then
+        false
+    else
+        let chunk = stackBytes ChaCha20.ChunkSize
+        firstChunk key seqno length chunk
+
+        if tagMatches chunk (sealed'.Slice(0, length)) (sealed'.Slice length) then
+            encrypt key seqno (sealed'.Slice(0, length)) target chunk
+            true
+        else
+            false
