@@ -82,14 +82,12 @@ let inline private twentyRounds
 
     struct (a0 + a, b0 + b, c0 + c, d0 + d, a1 + a, b1 + b, c1 + c, d1 + e)
 
-let inline private constantRow () =
-    Vector128.Create(0x61707865u, 0x3320646eu, 0x79622d32u, 0x6b206574u)
+let inline private constantRow () = Vector128.Create(0x61707865u, 0x3320646eu, 0x79622d32u, 0x6b206574u)
 
 let inline private keyRow (key: ReadOnlySpan<byte>) (offset: int) =
     MemoryMarshal.Read<Vector128<uint32>>(key.Slice offset)
 
-let inline private counterRow (nonce: uint64) (counter: uint64) =
-    Vector128.Create(counter, nonce).AsUInt32()
+let inline private counterRow (nonce: uint64) (counter: uint64) = Vector128.Create(counter, nonce).AsUInt32()
 
 /// 512-bit registers: eight blocks.
 module private Wide =
@@ -158,11 +156,9 @@ module private Middle =
     let inline private moveBytes (v: Vector256<uint32>) (low: uint64) (high: uint64) =
         Avx2.Shuffle(v.AsByte(), Vector256.Create(low, high, low, high).AsByte()).AsUInt32()
 
-    let inline private rotate16 v =
-        moveBytes v 0x0504070601000302UL 0x0d0c0f0e09080b0aUL
+    let inline private rotate16 v = moveBytes v 0x0504070601000302UL 0x0d0c0f0e09080b0aUL
 
-    let inline private rotate8 v =
-        moveBytes v 0x0605040702010003UL 0x0e0d0c0f0a09080bUL
+    let inline private rotate8 v = moveBytes v 0x0605040702010003UL 0x0e0d0c0f0a09080bUL
 
     let inline private round a b c d =
         quarter a b c d (fun v -> rotate16 v) (fun v -> rotate v 12) (fun v -> rotate8 v) (fun v -> rotate v 7)

@@ -20,15 +20,12 @@ let KeySize = 64
 [<Literal>]
 let TagSize = 16
 
-let inline private stackBytes (size: int) =
-    Span<byte>(NativePtr.toVoidPtr (NativePtr.stackalloc<byte> size), size)
+let inline private stackBytes (size: int) = Span<byte>(NativePtr.toVoidPtr (NativePtr.stackalloc<byte> size), size)
 
 /// The nonce is the sequence number as eight big-endian bytes.
-let private nonce (seqno: uint64) =
-    BinaryPrimitives.ReverseEndianness seqno
+let private nonce (seqno: uint64) = BinaryPrimitives.ReverseEndianness seqno
 
-let private blocksFor (bytes: int) =
-    (bytes + ChaCha20.BlockSize - 1) / ChaCha20.BlockSize
+let private blocksFor (bytes: int) = (bytes + ChaCha20.BlockSize - 1) / ChaCha20.BlockSize
 
 /// Block 0 and as much of the stream behind it as `length` bytes want and one chunk holds.
 let private firstChunk (key: ReadOnlySpan<byte>) (seqno: uint64) (length: int) (chunk: Span<byte>) =

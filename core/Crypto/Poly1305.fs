@@ -22,8 +22,7 @@ let inline private carry (sum: uint64) (part: uint64) : uint64 = if sum < part t
 let tag (key: ReadOnlySpan<byte>) (message: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
     let r0 = BinaryPrimitives.ReadUInt64LittleEndian key &&& 0x0ffffffc0fffffffUL
 
-    let r1 =
-        BinaryPrimitives.ReadUInt64LittleEndian(key.Slice 8) &&& 0x0ffffffc0ffffffcUL
+    let r1 = BinaryPrimitives.ReadUInt64LittleEndian(key.Slice 8) &&& 0x0ffffffc0ffffffcUL
 
     let s1 = r1 + (r1 >>> 2)
     let mutable h0 = 0UL
@@ -97,8 +96,7 @@ let tag (key: ReadOnlySpan<byte>) (message: ReadOnlySpan<byte>) (target: Span<by
     let pad0 = BinaryPrimitives.ReadUInt64LittleEndian(key.Slice 16)
     let low = h0 + pad0
 
-    let high =
-        h1 + BinaryPrimitives.ReadUInt64LittleEndian(key.Slice 24) + carry low pad0
+    let high = h1 + BinaryPrimitives.ReadUInt64LittleEndian(key.Slice 24) + carry low pad0
 
     BinaryPrimitives.WriteUInt64LittleEndian(target, low)
     BinaryPrimitives.WriteUInt64LittleEndian(target.Slice 8, high)

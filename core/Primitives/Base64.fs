@@ -3,11 +3,9 @@ module TincPure.Primitives.Base64
 
 open System
 
-let private standard =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+let private standard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-let private urlSafe =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+let private urlSafe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 /// The six bits that a character stands for in either alphabet, or -1.
 let private sextet (c: char) : int =
@@ -74,10 +72,7 @@ let decodeSpan (text: ReadOnlySpan<char>) : byte[] voption =
                 bits <- bits >>> 8
                 pending <- pending - 8
 
-    if valid && bytes.Length > 0 then
-        ValueSome bytes
-    else
-        ValueNone
+    if valid && bytes.Length > 0 then ValueSome bytes else ValueNone
 
 /// `decodeSpan` of a string.
 let decode (text: string) : byte[] voption = decodeSpan (text.AsSpan())

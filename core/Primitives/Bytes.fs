@@ -18,16 +18,13 @@ let xor (source: ReadOnlySpan<byte>) (mask: ReadOnlySpan<byte>) (target: Span<by
 
     while i <= source.Length - width do
         let block =
-            MemoryMarshal.Read<Vector<byte>>(source.Slice i)
-            ^^^ MemoryMarshal.Read<Vector<byte>>(mask.Slice i)
+            MemoryMarshal.Read<Vector<byte>>(source.Slice i) ^^^ MemoryMarshal.Read<Vector<byte>>(mask.Slice i)
 
         MemoryMarshal.Write(target.Slice i, &block)
         i <- i + width
 
     while i <= source.Length - 8 do
-        let word =
-            MemoryMarshal.Read<uint64>(source.Slice i)
-            ^^^ MemoryMarshal.Read<uint64>(mask.Slice i)
+        let word = MemoryMarshal.Read<uint64>(source.Slice i) ^^^ MemoryMarshal.Read<uint64>(mask.Slice i)
 
         MemoryMarshal.Write(target.Slice i, &word)
         i <- i + 8

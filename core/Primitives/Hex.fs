@@ -16,10 +16,7 @@ let digit (c: char) : int =
     else
         let lower = int c ||| 0x20
 
-        if lower >= int 'a' && lower <= int 'f' then
-            lower - int 'a' + 10
-        else
-            -1
+        if lower >= int 'a' && lower <= int 'f' then lower - int 'a' + 10 else -1
 
 /// Decodes pairs of digits until the first pair that is none, the end of the text, or `maxBytes` bytes. An odd last
 /// digit is ignored.
