@@ -38,12 +38,12 @@ switch ($Command) {
     'format' {
         Invoke-DotNet tool restore
         Invoke-DotNet fantomas core tests fuzz
-        Invoke-DotNet format whitespace --folder --include hosts tests
+        Invoke-DotNet format whitespace --folder --include hosts/ tests/
     }
     'check-format' {
         Invoke-DotNet tool restore
         Invoke-DotNet fantomas --check core tests fuzz
-        Invoke-DotNet format whitespace --folder --include hosts tests --verify-no-changes
+        Invoke-DotNet format whitespace --folder --include hosts/ tests/ --verify-no-changes
     }
     'help' { 'usage: ./build.ps1 build | test | publish | format | check-format' }
     default {

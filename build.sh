@@ -42,13 +42,13 @@ publish() {
 format() {
     tools
     dotnet fantomas core tests fuzz
-    dotnet format whitespace --folder --include hosts tests
+    dotnet format whitespace --folder --include hosts/ tests/
 }
 
 check_format() {
     tools
     dotnet fantomas --check core tests fuzz &&
-        dotnet format whitespace --folder --include hosts tests --verify-no-changes
+        dotnet format whitespace --folder --include hosts/ tests/ --verify-no-changes
 }
 
 # Runs every test project, one after the other (2 cores: tests with real daemons must not compete), and sums up.
