@@ -2,6 +2,7 @@ namespace TincPure.Meta
 
 open System
 open System.Text
+open TincPure.Primitives
 
 /// A request line as text: one character for each byte (Latin-1), without its LF.
 module Line =
