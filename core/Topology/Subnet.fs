@@ -55,8 +55,7 @@ type Subnet =
         | :? Subnet as subnet -> this.CompareTo subnet = 0
         | _ -> false
 
-    override this.GetHashCode() =
-        hash (struct (this.high, this.low, this.prefix, this.weight))
+    override this.GetHashCode() = hash (struct (this.high, this.low, this.prefix, this.weight))
 
     interface IEquatable<Subnet> with
         member this.Equals(other: Subnet | null) =
@@ -82,17 +81,10 @@ module Subnet =
     let compare (left: Subnet) (right: Subnet) = left.CompareTo right
 
     let private make family high low prefix weight =
-        {
-            family = family
-            high = high
-            low = low
-            prefix = prefix
-            weight = weight
-        }
+        { family = family; high = high; low = low; prefix = prefix; weight = weight }
 
     /// A single MAC address, in the low 48 bits.
-    let mac (address: uint64) (weight: int) : Subnet =
-        make Family.Mac (address <<< 16) 0UL 48 weight
+    let mac (address: uint64) (weight: int) : Subnet = make Family.Mac (address <<< 16) 0UL 48 weight
 
     /// None if the prefix length is not 0 to 32.
     let v4 (address: uint32) (prefix: int) (weight: int) : Subnet voption =
@@ -225,11 +217,7 @@ module Subnet =
             addressText subnet + "/" + subnet.Prefix.ToString()
 
     /// The weight as scripts get it in WEIGHT: empty when it is the default (spec 04 §6.5).
-    let weightText (subnet: Subnet) : string =
-        if subnet.Weight = defaultWeight then
-            ""
-        else
-            subnet.Weight.ToString()
+    let weightText (subnet: Subnet) : string = if subnet.Weight = defaultWeight then "" else subnet.Weight.ToString()
 
     /// The canonical text: what is announced, dumped and written to files.
     let toText (subnet: Subnet) : string =

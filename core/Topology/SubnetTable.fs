@@ -20,18 +20,9 @@ module OwnedSubnet =
     let nobody = -1
 
     let by (owner: int) (name: NodeName) (subnet: Subnet) : OwnedSubnet =
-        {
-            Subnet = subnet
-            Owner = owner
-            OwnerName = ValueSome name
-        }
+        { Subnet = subnet; Owner = owner; OwnerName = ValueSome name }
 
-    let broadcast (subnet: Subnet) : OwnedSubnet =
-        {
-            Subnet = subnet
-            Owner = nobody
-            OwnerName = ValueNone
-        }
+    let broadcast (subnet: Subnet) : OwnedSubnet = { Subnet = subnet; Owner = nobody; OwnerName = ValueNone }
 
     /// The order in which lookups prefer subnets and dumps list them: `Subnet.compare`, then broadcast subnets before
     /// those of nodes, then the owner's name (spec 04 §6.2).
@@ -67,18 +58,13 @@ type PrefixNode
 
     /// The child on the key's side.
     member _.Towards(keyHigh: uint64, keyLow: uint64) =
-        let bit =
-            if length < 64 then
-                keyHigh >>> (63 - length)
-            else
-                keyLow >>> (127 - length)
+        let bit = if length < 64 then keyHigh >>> (63 - length) else keyLow >>> (127 - length)
 
         if bit &&& 1UL = 0UL then zero else one
 
 module private PrefixNode =
 
-    let leaf high low length subnets =
-        PrefixNode(high, low, length, subnets, null, null)
+    let leaf high low length subnets = PrefixNode(high, low, length, subnets, null, null)
 
     /// Puts `child` below a node in place of the one on the side of the child's key.
     let withChild (keyHigh: uint64) (keyLow: uint64) (child: PrefixNode | null) (node: PrefixNode) =
@@ -114,8 +100,7 @@ module private PrefixNode =
             | [||] -> null
             | subnets -> leaf high low length subnets
         | node ->
-            let shared =
-                sharedBits (min length node.Length) (high ^^^ node.High) (low ^^^ node.Low)
+            let shared = sharedBits (min length node.Length) (high ^^^ node.High) (low ^^^ node.Low)
 
             if shared = node.Length && shared = length then
                 tidy (withSubnets (change node.Subnets) node)
@@ -150,22 +135,14 @@ module private PrefixNode =
 /// All subnets of the network, for lookups by address: one trie per family. Persistent; adding or removing a subnet copies
 /// at most as many trie nodes as its prefix has bits, and the list of the subnets of that same network.
 type SubnetTable =
-    {
-        Mac: PrefixNode | null
-        V4: PrefixNode | null
-        V6: PrefixNode | null
-        Count: int
-    }
+    { Mac: PrefixNode | null
+      V4: PrefixNode | null
+      V6: PrefixNode | null
+      Count: int }
 
 module SubnetTable =
 
-    let empty: SubnetTable =
-        {
-            Mac = null
-            V4 = null
-            V6 = null
-            Count = 0
-        }
+    let empty: SubnetTable = { Mac = null; V4 = null; V6 = null; Count = 0 }
 
     let private update (change: OwnedSubnet[] -> OwnedSubnet[]) (subnet: Subnet) (table: SubnetTable) =
         let struct (highMask, lowMask) = Subnet.mask subnet.Prefix
@@ -194,9 +171,7 @@ module SubnetTable =
 
         let table = update insert entry.Subnet table
 
-        { table with
-            Count = table.Count + added
-        }
+        { table with Count = table.Count + added }
 
     /// The table without this subnet; unchanged if it is not there.
     let remove (entry: OwnedSubnet) (table: SubnetTable) : SubnetTable =
@@ -211,9 +186,7 @@ module SubnetTable =
 
         let table = update take entry.Subnet table
 
-        { table with
-            Count = table.Count - removed
-        }
+        { table with Count = table.Count - removed }
 
     /// The subnet that an address belongs to (spec 04 §6.3): the first match, in the order of `OwnedSubnet.compare`, whose
     /// owner is reachable or nobody; if there is none, the last match.
@@ -237,9 +210,7 @@ module SubnetTable =
                 let subnets = prefix.Subnets
                 let mutable i = 0
 
-                while i < subnets.Length
-                      && subnets[i].Owner <> OwnedSubnet.nobody
-                      && not (reachable subnets[i].Owner) do
+                while i < subnets.Length && subnets[i].Owner <> OwnedSubnet.nobody && not (reachable subnets[i].Owner) do
                     i <- i + 1
 
                 if i < subnets.Length then
