@@ -8,7 +8,7 @@ open TincPure.Primitives
 type Route =
     {
         Reachable: bool
-        /// Not to be sent UDP directly: some edge on the path has option bit 0.
+        /// Not to be sent UDP directly: some edge on the path is indirect.
         Indirect: bool
         /// Hops; -1 if unreachable.
         Distance: int
@@ -50,13 +50,10 @@ module ShortestPaths =
           Previous = -1
           Options = 0u }
 
-    /// An edge with option bit 0 is not crossed by UDP.
-    let private isIndirect (edge: Edge) = edge.Options &&& 1u <> 0u
-
     /// The route to `edge.To` that continues `before`, the route to `edge.From`, if it replaces `current`.
     let private tryRelax (before: Route) (edge: Edge) (current: Route) : Route voption =
         let weight = before.WeightedDistance + int64 edge.Weight
-        let indirect = before.Indirect || isIndirect edge
+        let indirect = before.Indirect || Options.has Options.indirect edge.Options
 
         let lighter = current.Distance = before.Distance + 1 && current.WeightedDistance > weight
 
