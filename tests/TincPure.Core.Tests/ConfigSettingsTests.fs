@@ -1,0 +1,376 @@
+/// Configuration files to settings (spec 05 §4 to §7).
+module TincPure.Core.Tests.ConfigSettingsTests
+
+open System
+open System.Text.Json
+open TincPure.Primitives
+open TincPure.Topology
+open TincPure.Config
+open Xunit
+open Xunit.Abstractions
+
+let private keyPair =
+    { Private = Array.init 64 byte
+      Public = Array.init 32 (fun i -> byte (i + 100)) }
+
+/// A snapshot of files by their paths below the configuration directory `/c`.
+let snapshot (files: (string * FileRead) list) : Snapshot =
+    let inFolder folder =
+        files
+        |> List.choose (fun (path, _) ->
+            match path.Split '/' with
+            | [| parent; name |] when parent = folder -> Some name
+            | _ -> None)
+
+    { ConfBase = "/c"
+      NetName = ValueNone
+      Separator = "/"
+      Options = []
+      Environment = Map.empty
+      HostName = Ok "machine"
+      Folders = Map.ofList [ "conf.d", Ok(inFolder "conf.d"); "hosts", Ok(inFolder "hosts") ]
+      Files = files |> List.map (fun (path, read) -> "/c/" + path, read) |> Map.ofList }
+
+let private text (content: string) = Content(content, false)
+
+let private key = "ed25519_key.priv", text (KeyFile.printPrivate keyPair)
+
+let private node (main: string) (files: (string * FileRead) list) =
+    snapshot ([ "tinc.conf", text ("Name = foo\n" + main); "hosts/foo", text ""; key ] @ files)
+
+let private load (snapshot: Snapshot) : Settings =
+    match (Files.load snapshot).Outcome with
+    | Ok settings -> settings
+    | Error problems -> failwith (String.Join("; ", problems |> List.map _.Message))
+
+let private subnets (settings: Settings) = settings.Own.Subnets |> List.map Subnet.toText
+
+let private named (text: string) =
+    match NodeName.tryParse text with
+    | ValueSome name -> name
+    | ValueNone -> failwith text
+
+[<Fact>]
+let ``files that say nothing but the name give the defaults`` () =
+    let settings = load (node "" [])
+
+    let expected =
+        { Settings.defaults (named "foo") "/c" with
+            PrivateKey = ValueSome keyPair.Private
+            PublicKey = ValueSome keyPair.Public }
+
+    Assert.Equal(expected, settings)
+    Assert.Equal(0x0700000cu, Settings.ownOptions settings)
+
+[<Fact>]
+let ``option bits follow IndirectData, TCPOnly, PMTUDiscovery and ClampMSS`` () =
+    let options main = Settings.ownOptions (load (node main []))
+
+    Assert.Equal(0x0700000du, options "IndirectData = yes\n")
+    Assert.Equal(0x0700000bu, options "TCPOnly = yes\n")
+    Assert.Equal(0x0700000fu, options "TCPOnly = yes\nPMTUDiscovery = yes\n")
+    Assert.Equal(0x07000004u, options "ClampMSS = no\n")
+
+[<Fact>]
+let ``tinc.conf, conf.d and the own host file compete by line number, the command line wins`` () =
+    let files host = [ "hosts/foo", text host; "conf.d/a.conf", text "\n\nPort = 3\n" ]
+
+    let port options host = (load { node "# 2\n# 3\n# 4\nPort = 5\n" (files host) with Options = options }).Own.Port
+
+    Assert.Equal("1", port [] "Port = 1\n")
+    Assert.Equal("3", port [] "\n\n\n\n\n\nPort = 7\n")
+    Assert.Equal("9", port [ "Port=9" ] "Port = 1\n")
+    Assert.Equal("8", port [ "foo.Port=8"; "Port=9" ] "Port = 1\n")
+    Assert.Equal("1", port [ "bar.Port=8" ] "Port = 1\n")
+
+[<Fact>]
+let ``host files of other nodes give their addresses, key and limits`` () =
+    let publicText = KeyFile.publicText keyPair.Public
+
+    let settings =
+        load
+            { node
+                  ""
+                  [ "hosts/bar",
+                    text (
+                        "Address = bar.example.org\nAddress = 10.0.0.1 443\nAddress = ::1\nPort = 700\nEd25519PublicKey = "
+                        + publicText
+                        + "\nPMTU = 1400\nTCPOnly = yes\nClampMSS = no\nWeight = 12\nSubnet = bad\n"
+                    )
+                    "hosts/baz", text (KeyFile.printPublicBlock keyPair.Public)
+                    "hosts/bad", text "Ed25519PublicKey = abc\n"
+                    "hosts/not-a-node", text "" ] with
+                Options = [ "bar.IndirectData=yes"; "bar.PMTU = 1300" ] }
+
+    Assert.Equal<string list>(
+        [ "bad"; "bar"; "baz" ],
+        settings.Hosts |> Map.toList |> List.map (fun (name, _) -> name.Text)
+    )
+    let bar = settings.Hosts[named "bar"]
+
+    Assert.Equal<HostPort list>(
+        [ { Host = "bar.example.org"; Port = "700" }
+          { Host = "10.0.0.1"; Port = "443" }
+          { Host = "::1"; Port = "700" } ],
+        bar.Addresses
+    )
+
+    Assert.Equal(
+        { HostSettings.empty (named "bar") with
+            PublicKey = ValueSome keyPair.Public
+            Addresses = bar.Addresses
+            Port = "700"
+            Weight = ValueSome 12
+            TcpOnly = true
+            IndirectData = true
+            ClampMss = ValueSome false
+            Pmtu = ValueSome 1300 },
+        bar
+    )
+
+    Assert.Equal(ValueSome keyPair.Public, settings.Hosts[named "baz"].PublicKey)
+    Assert.Equal<string list>([ "Invalid size 3 for public key!" ], settings.Hosts[named "bad"].PublicKeyProblems)
+
+[<Fact>]
+let ``a key file that configuration names is wanted, then used`` () =
+    let before =
+        { node "Ed25519PrivateKeyFile = keys/mine\n" [ "hosts/bar", text "Ed25519PublicKeyFile = /k/bar\n" ] with
+            Files =
+                Map.ofList
+                    [ "/c/tinc.conf", text "Name = foo\nEd25519PrivateKeyFile = keys/mine\n"
+                      "/c/hosts/bar", text "Ed25519PublicKeyFile = /k/bar\n" ] }
+
+    Assert.Equal<string list>(
+        [ "/k/bar"; "/c/hosts/foo"; "/c/keys/mine"; "/c/invitations/ed25519_key.priv" ],
+        Files.wanted before
+    )
+
+    let found =
+        [ "/k/bar", text (KeyFile.printPublicBlock keyPair.Public)
+          "/c/hosts/foo", text ""
+          "/c/keys/mine", text (KeyFile.printPrivate keyPair)
+          "/c/invitations/ed25519_key.priv", CannotOpen("gone", true) ]
+
+    let after =
+        { before with
+            Files = List.fold (fun files (path, read) -> Map.add path read files) before.Files found }
+
+    Assert.Empty(Files.wanted after)
+    let settings = load after
+    Assert.Equal(ValueSome keyPair.Private, settings.PrivateKey)
+    Assert.Equal(ValueSome keyPair.Public, settings.Hosts[named "bar"].PublicKey)
+
+[<Fact>]
+let ``a refused value is named with its place and what is allowed`` () =
+    match (Files.load (node "\n\nMode = bridge\nMaxTimeout = 0\n" [])).Outcome with
+    | Ok _ -> failwith "accepted"
+    | Error problems ->
+        Assert.Equal<ConfigProblem list>(
+            [ { Variable = "Mode"
+                Value = "bridge"
+                Place = ValueSome(Place.File("/c/tinc.conf", 4))
+                Message = "Invalid routing mode!"
+                Allowed = "router, switch, hub" }
+              { Variable = "MaxTimeout"
+                Value = "0"
+                Place = ValueSome(Place.File("/c/tinc.conf", 5))
+                Message = "Bogus maximum timeout!"
+                Allowed = "a whole number from 1 of seconds" } ],
+            problems
+        )
+
+[<Fact>]
+let ``a variable that does nothing yet is said to do nothing`` () =
+    let loaded = Files.load (node "Cipher = aes-128-cbc\nProxy = none\n" [])
+
+    match loaded.Outcome with
+    | Ok settings -> Assert.Equal<string list>([ "Cipher" ], settings.NotYetApplied)
+    | Error _ -> failwith "refused"
+
+    Assert.Contains(
+        { Level = 0
+          Priority = Priority.Warning
+          Text = "Cipher in /c/tinc.conf line 2 has no effect in this version" },
+        loaded.Log
+    )
+
+[<Fact>]
+let ``proxies are read with their arguments`` () =
+    let proxy value = (load (node ("Proxy = " + value + "\n") [])).Proxy
+    let server: HostPort = { Host = "p"; Port = "1" }
+    Assert.Equal(NoProxy, proxy "NONE")
+    Assert.Equal(ExecProxy "ssh -W x y", proxy "exec ssh -W x y")
+    Assert.Equal(ServerProxy(Socks4, server, ValueNone, ValueNone), proxy "SOCKS4 p 1")
+    Assert.Equal(ServerProxy(Socks5, server, ValueSome "u", ValueSome "s"), proxy "socks5 p 1 u s")
+    Assert.Equal(ServerProxy(Http, server, ValueNone, ValueNone), proxy "http p 1")
+
+[<Fact>]
+let ``a reload keeps what only a start reads and never switches an option off`` () =
+    let running =
+        load (
+            node
+                "TCPOnly = yes\nPingInterval = 7\nHostnames = yes\nMACExpire = 5\nSubnet = 10.0.0.0/8\nConnectTo = bar\n"
+                []
+        )
+
+    let reload main =
+        match (Files.reload (node main []) running).Outcome with
+        | Ok settings -> settings
+        | Error _ -> failwith "unreadable"
+
+    let reloaded =
+        reload "PingInterval = 9\nSubnet = 10.1.0.0/16\nConnectTo = baz\nConnectTo = foo\nConnectTo = baz\n"
+    Assert.True reloaded.TcpOnly
+    Assert.Equal(7, reloaded.PingInterval)
+    Assert.True reloaded.Hostnames
+    Assert.Equal(600, reloaded.MacExpire)
+    Assert.Equal<string list>([ "10.1.0.0/16" ], subnets reloaded)
+    Assert.Equal<NodeName list>([ named "baz" ], reloaded.ConnectTo)
+    Assert.Equal(Router, (reload "Mode = bridge\n").Mode)
+
+    match (Files.reload (node "Port\n" []) running).Outcome with
+    | Ok _ -> failwith "accepted"
+    | Error problems ->
+        Assert.Equal(
+            "No value for variable `Port' on line 2 while reading config file /c/tinc.conf",
+            (List.head problems).Message
+        )
+
+/// Cases of 05-tincd-startup.json that need more than configuration, by what they need.
+let private leftToOthers (case: JsonElement) (stderr: string list) : string voption =
+
+    let says (fragments: string list) =
+        fragments |> List.exists (fun f -> stderr |> List.exists (fun line -> line.Contains f))
+
+    let given (fragments: string list) =
+        let config =
+            match case.TryGetProperty "files" with
+            | true, files -> files.ToString()
+            | _ -> ""
+
+        fragments |> List.exists config.Contains
+
+    if
+        says [ "RSA"; "Support for legacy"; "No private keys available" ]
+        || given [ "ExperimentalProtocol = no" ]
+    then
+        ValueSome "legacy protocol"
+    elif says [ "Support for SPTPS disabled" ] then
+        ValueSome "legacy protocol to fall back to"
+    elif says [ "cipher"; "digest" ] then
+        ValueSome "legacy ciphers and digests"
+    elif
+        says
+            [ "Can't bind"
+              "Too many listening"
+              "getaddrinfo"
+              "localhost port"
+              "SO_RCVBUF"
+              "Switch mode not supported"
+              "multicast socket"
+              "Could not read device"
+              "Can't find interface"
+              "uml!"
+              "Could not open /dev"
+              "Cannot open config file {T}/C/hosts/bar" ]
+    then
+        ValueSome "sockets, devices, nodes"
+    elif given [ "tinc-up"; "tinc-down" ] then
+        ValueSome "scripts"
+    elif given [ "hosts/foo" ] then
+        ValueSome "own host file error said twice by the reference"
+    elif Vectors.items "args" case |> List.length > 6 then
+        ValueSome "command line"
+    else
+        ValueNone
+
+/// Cases that are set up by other means than the files they list.
+let private setUp =
+    Map.ofList
+        [ "tinc.conf is a directory", [ "tinc.conf", CannotRead "Is a directory" ]
+          "unreadable conf.d entry (dangling link)", [ "conf.d/x.conf", CannotOpen("No such file or directory", true) ]
+          "conf.d sub-directory named d.conf", [ "conf.d/d.conf", CannotRead "Is a directory" ] ]
+
+type StartVectors(output: ITestOutputHelper) =
+
+    [<Fact>]
+    member _.``every start of the vectors is refused or goes on with the reference's words``() =
+        let mutable checkedCases = 0
+
+        for case in Vectors.items "cases" (Vectors.load "05-tincd-startup.json") do
+            let name = Vectors.text "name" case
+            let git = case.GetProperty "1.1-git"
+            let stderr = Vectors.items "stderr" git |> List.map (fun line -> string (line.GetString()))
+            match leftToOthers case stderr with
+            | ValueSome reason -> output.WriteLine("left out (" + reason + "): " + name)
+            | ValueNone ->
+                checkedCases <- checkedCases + 1
+                output.WriteLine("checked: " + name)
+
+                let members (property: string) =
+                    match case.TryGetProperty property with
+                    | true, value when value.ValueKind = JsonValueKind.Object ->
+                        value.EnumerateObject() |> Seq.map (fun p -> p.Name, string (p.Value.GetString())) |> List.ofSeq
+                    | _ -> []
+
+                let removed =
+                    match case.TryGetProperty "remove" with
+                    | true, value -> [ for item in value.EnumerateArray() -> string (item.GetString()) ]
+                    | _ -> []
+
+                let modes = Map.ofList (members "modes")
+
+                let exposed path =
+                    match Map.tryFind path modes with
+                    | Some mode -> not (mode.EndsWith "00")
+                    | None -> false
+
+                let files =
+                    [ "tinc.conf", "Name = foo\nDeviceType = dummy\nAddressFamily = ipv4\nBindToAddress = 127.0.0.1\n"
+                      "hosts/foo", ""
+                      "ed25519_key.priv", KeyFile.printPrivate keyPair ]
+                    @ members "files"
+                    |> Map.ofList
+                    |> Map.filter (fun path _ -> not (List.contains path removed))
+                    |> Map.toList
+                    |> List.map (fun (path, content) -> path, Content(content, exposed path))
+
+                let found = snapshot (files @ Option.defaultValue [] (Map.tryFind name setUp))
+
+                let loaded =
+                    Files.load
+                        { found with
+                            Folders =
+                                if List.contains "hosts" removed then
+                                    Map.remove "hosts" found.Folders
+                                else
+                                    found.Folders
+                            Files =
+                                if List.contains "hosts" removed then
+                                    Map.remove "/c/hosts/foo" found.Files
+                                else
+                                    found.Files }
+
+                let said =
+                    loaded.ReadLog @ loaded.Log
+                    |> List.filter (fun line ->
+                        not (
+                            line.Text.Contains "is not allowed; allowed:"
+                            || line.Text.Contains "has no effect"
+                            || line.Text = "No private key available, cannot start tinc!"
+                        ))
+                    |> List.map (fun line -> (line.Priority.ToString().ToUpperInvariant().PadRight 7) + " " + line.Text)
+
+                let expected =
+                    stderr
+                    |> List.filter (fun line -> not (line.Contains " NOTICE " || line.Contains "is a dummy device"))
+                    |> List.map (fun line -> line.Replace("{TS} ", "").Replace("{T}/C", "/c"))
+
+                Assert.Equal<string list>(expected, said)
+
+                let ready = git.GetProperty("became_ready").GetBoolean()
+                Assert.Equal(ready, Result.isOk loaded.Outcome)
+
+                Assert.Equal(ready || stderr |> List.exists (fun line -> line.Contains "Terminating"), loaded.Readable)
+
+        Assert.True(checkedCases >= 40, "only " + string checkedCases + " cases")
