@@ -14,5 +14,8 @@ type BytesBenchmarks() =
 
 [<EntryPoint>]
 let main args =
-    BenchmarkSwitcher.FromAssembly(typeof<BytesBenchmarks>.Assembly).Run args |> ignore
+    match args with
+    | [| "topology" |] -> TopologyBenchmarks.run ()
+    | _ -> BenchmarkSwitcher.FromAssembly(typeof<BytesBenchmarks>.Assembly).Run args |> ignore
+
     0
