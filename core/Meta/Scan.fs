@@ -44,6 +44,15 @@ module Scan =
         else
             false
 
+    /// What the character stands for, of 16; more than any radix if it is no digit.
+    let private digitOf (c: char) : uint64 =
+        if Char.IsAsciiDigit c then
+            uint64 c - uint64 '0'
+        elif Char.IsAsciiHexDigit c then
+            uint64 (Char.ToLowerInvariant c) - uint64 'a' + 10UL
+        else
+            UInt64.MaxValue
+
     /// Digits up to `stop`, saturating; none if there is not one digit.
     let private digits (radix: uint64) (line: string) (at: byref<int>) (stop: int) : struct (uint64 * bool) voption =
         let start = at
@@ -52,11 +61,7 @@ module Scan =
         let mutable more = at < stop
 
         while more do
-            let digit =
-                if Char.IsAsciiHexDigit line[at] then
-                    uint64 (Convert.ToInt32(line[at].ToString(), 16))
-                else
-                    UInt64.MaxValue
+            let digit = digitOf line[at]
 
             if digit < radix then
                 if value > (UInt64.MaxValue - digit) / radix then
