@@ -6,12 +6,7 @@ open System.Net
 
 /// An IPv4 or IPv6 address by value. IPv4 sits in the low 32 bits of `Low`.
 [<Struct>]
-type Ip =
-    {
-        IsV6: bool
-        High: uint64
-        Low: uint64
-    }
+type Ip = { IsV6: bool; High: uint64; Low: uint64 }
 
 /// An address and port that a socket can use. `Scope` is the IPv6 scope id, 0 for none.
 [<Struct>]
@@ -26,18 +21,12 @@ type Address =
 
 module Ip =
 
-    let v4 (value: uint32) =
-        {
-            IsV6 = false
-            High = 0UL
-            Low = uint64 value
-        }
+    let v4 (value: uint32) = { IsV6 = false; High = 0UL; Low = uint64 value }
 
     let v6 (high: uint64) (low: uint64) = { IsV6 = true; High = high; Low = low }
 
     /// The 4 bytes at the start of `source`, network order.
-    let readV4 (source: ReadOnlySpan<byte>) =
-        v4 (BinaryPrimitives.ReadUInt32BigEndian source)
+    let readV4 (source: ReadOnlySpan<byte>) = v4 (BinaryPrimitives.ReadUInt32BigEndian source)
 
     /// The 16 bytes at the start of `source`, network order.
     let readV6 (source: ReadOnlySpan<byte>) =
@@ -84,9 +73,7 @@ module Ip =
     let tryParse (text: string) : Ip voption =
         match IpText.tryParseV4 text with
         | ValueSome address -> ValueSome(v4 address)
-        | ValueNone ->
-            IpText.tryParseV6 text
-            |> ValueOption.map (fun struct (high, low) -> v6 high low)
+        | ValueNone -> IpText.tryParseV6 text |> ValueOption.map (fun struct (high, low) -> v6 high low)
 
 module Endpoint =
 
@@ -94,11 +81,7 @@ module Endpoint =
 
     /// `ADDRESS port PORT`, the host text of logs and dumps, with the scope where there is one (spec 02 §16).
     let toText (endpoint: Endpoint) =
-        let scope =
-            if endpoint.Scope = 0u then
-                ""
-            else
-                "%" + endpoint.Scope.ToString()
+        let scope = if endpoint.Scope = 0u then "" else "%" + endpoint.Scope.ToString()
 
         Ip.toText endpoint.Ip + scope + " port " + endpoint.Port.ToString()
 

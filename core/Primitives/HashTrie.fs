@@ -33,17 +33,14 @@ module HashTrie =
         let h = (h ^^^ (h >>> 13)) * 0xc2b2ae35u
         h ^^^ (h >>> 16)
 
-    let inline private hashOf (key: 'k) =
-        mix (EqualityComparer<'k>.Default.GetHashCode(key: 'k))
+    let inline private hashOf (key: 'k) = mix (EqualityComparer<'k>.Default.GetHashCode(key: 'k))
 
-    let inline private same (left: 'k) (right: 'k) =
-        EqualityComparer<'k>.Default.Equals(left, right)
+    let inline private same (left: 'k) (right: 'k) = EqualityComparer<'k>.Default.Equals(left, right)
 
     let inline private bitAt (shift: int) (hash: uint32) = 1u <<< int ((hash >>> shift) &&& 31u)
 
     /// The place among `children` of the child that `bit` stands for.
-    let inline private slotOf (bitmap: uint32) (bit: uint32) =
-        BitOperations.PopCount(bitmap &&& (bit - 1u))
+    let inline private slotOf (bitmap: uint32) (bit: uint32) = BitOperations.PopCount(bitmap &&& (bit - 1u))
 
     let empty<'k, 'v> : HashTrie<'k, 'v> = HashTrie<'k, 'v>.Empty
 
@@ -66,11 +63,7 @@ module HashTrie =
                 ValueNone
             else
                 find (shift + bits) hash key children[slotOf bitmap bit]
-        | Leaf(stored, itsKey, value) ->
-            if stored = hash && same itsKey key then
-                ValueSome value
-            else
-                ValueNone
+        | Leaf(stored, itsKey, value) -> if stored = hash && same itsKey key then ValueSome value else ValueNone
         | Bucket(stored, items) ->
             match (if stored = hash then indexInBucket key items else -1) with
             | -1 -> ValueNone

@@ -23,26 +23,20 @@ let private tryGroups (quadAllowed: bool) (text: string) : uint16 list voption =
         match parts with
         | [] -> ValueSome []
         | [ quad ] when quadAllowed && quad.Contains '.' ->
-            tryParseV4 quad
-            |> ValueOption.map (fun address -> [ uint16 (address >>> 16); uint16 address ])
+            tryParseV4 quad |> ValueOption.map (fun address -> [ uint16 (address >>> 16); uint16 address ])
         | part :: rest ->
             match UInt16.TryParse(part, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) with
             | true, group when part.Length <= 4 -> groups rest |> ValueOption.map (fun rest -> group :: rest)
             | _ -> ValueNone
 
-    if text = "" then
-        ValueSome []
-    else
-        groups (List.ofArray (text.Split ':'))
+    if text = "" then ValueSome [] else groups (List.ofArray (text.Split ':'))
 
 /// Eight groups of at most four hexadecimal digits, `::` at most once for one or more zero groups, possibly a dotted
 /// quad at the end; no scope, no brackets. The upper and the lower 64 bits.
 let tryParseV6 (text: string) : struct (uint64 * uint64) voption =
-    let value groups =
-        List.fold (fun value (group: uint16) -> (value <<< 16) ||| uint64 group) 0UL groups
+    let value groups = List.fold (fun value (group: uint16) -> (value <<< 16) ||| uint64 group) 0UL groups
 
-    let whole (groups: uint16 list) =
-        struct (value (List.take 4 groups), value (List.skip 4 groups))
+    let whole (groups: uint16 list) = struct (value (List.take 4 groups), value (List.skip 4 groups))
 
     match text.IndexOf("::", StringComparison.Ordinal) with
     | -1 ->
@@ -60,11 +54,7 @@ let printV4 (address: uint32) : string =
 
 /// The first longest run of at least two zero groups: where it begins and how long it is, (-1, 0) if there is none.
 let private longestZeroRun (groups: uint16[]) : struct (int * int) =
-    let rec runFrom i =
-        if i < groups.Length && groups[i] = 0us then
-            1 + runFrom (i + 1)
-        else
-            0
+    let rec runFrom i = if i < groups.Length && groups[i] = 0us then 1 + runFrom (i + 1) else 0
 
     let mutable best = struct (-1, 0)
 
@@ -81,13 +71,10 @@ let private longestZeroRun (groups: uint16[]) : struct (int * int) =
 /// `::ffff:a.b.c.d` with a dotted quad.
 let printV6 (high: uint64) (low: uint64) : string =
     let groups =
-        [|
-            for half in [ high; low ] do
-                for shift in 48..-16..0 -> uint16 (half >>> shift)
-        |]
+        [| for half in [ high; low ] do
+               for shift in 48..-16..0 -> uint16 (half >>> shift) |]
 
-    let hex (groups: uint16[]) =
-        String.Join(':', groups |> Array.map (fun group -> group.ToString "x"))
+    let hex (groups: uint16[]) = String.Join(':', groups |> Array.map (fun group -> group.ToString "x"))
 
     match longestZeroRun groups with
     | struct (0, 6) -> "::" + printV4 (uint32 low)

@@ -130,8 +130,7 @@ module Vector =
 
         visit 0 vector.Root vector.Shift
 
-    let iter (action: 'a -> unit) (vector: Vector<'a>) : unit =
-        iteri (fun _ item -> action item) vector
+    let iter (action: 'a -> unit) (vector: Vector<'a>) : unit = iteri (fun _ item -> action item) vector
 
     let fold (folder: 's -> 'a -> 's) (state: 's) (vector: Vector<'a>) : 's =
         let mutable state = state
