@@ -1,0 +1,58 @@
+/// UDP datagrams of SPTPS sessions: two node IDs if the receiver reads them, then the sealed record (spec 03 §4).
+module TincPure.Packet.Datagram
+
+open System
+open TincPure.Primitives
+
+/// Both node IDs.
+[<Literal>]
+let idsSize = 12
+
+/// Sequence number, record type and tag.
+[<Literal>]
+let recordOverhead = 21
+
+/// Longest payload of a record that carries a packet.
+[<Literal>]
+let maxPayload = Ethernet.maxFrame
+
+/// Longest datagram that a session with IDs makes or accepts.
+[<Literal>]
+let maxSize = 1551
+
+/// Peers of this protocol minor version and later put IDs in front and can relay datagrams.
+[<Literal>]
+let minorWithIds = 4
+
+/// Record types (spec 03 §4).
+module RecordType =
+
+    /// A compressed packet: added to the other types.
+    [<Literal>]
+    let compressed = 1uy
+
+    /// An IP packet without Ethernet header.
+    [<Literal>]
+    let packet = 0uy
+
+    /// A whole frame.
+    [<Literal>]
+    let frame = 2uy
+
+    [<Literal>]
+    let probe = 4uy
+
+    [<Literal>]
+    let handshake = 128uy
+
+/// The node that a datagram with IDs is meant for; `NodeId.none` if it came straight from its source.
+let destination (datagram: Span<byte>) : NodeId =
+    NodeId.read (Span.op_Implicit datagram)
+
+/// The node that sealed a datagram with IDs.
+let source (datagram: Span<byte>) : NodeId =
+    NodeId.read (Span.op_Implicit (datagram.Slice NodeId.size))
+
+let writeIds (destination: NodeId) (source: NodeId) (datagram: Span<byte>) : unit =
+    NodeId.write destination datagram
+    NodeId.write source (datagram.Slice NodeId.size)
