@@ -24,8 +24,7 @@ let isRequest (frame: Span<byte>) : bool =
     BinaryPrimitives.ReadUInt64BigEndian(frame.Slice Ethernet.headerSize) = requestHeader
 
 /// The IPv4 address asked for.
-let target (frame: Span<byte>) : uint32 =
-    BinaryPrimitives.ReadUInt32BigEndian(frame.Slice(targetOffset + 6))
+let target (frame: Span<byte>) : uint32 = BinaryPrimitives.ReadUInt32BigEndian(frame.Slice(targetOffset + 6))
 
 /// Turns a request into its reply: whoever is asked for has the asker's own Ethernet address, mangled.
 let answer (frame: Span<byte>) : unit =

@@ -34,12 +34,7 @@ let sum (seed: uint32) (bytes: Span<byte>) : uint32 =
         i <- i + 2
 
     if i < tail.Length then
-        rest <-
-            rest
-            + if BitConverter.IsLittleEndian then
-                  uint64 tail[i]
-              else
-                  uint64 tail[i] <<< 8
+        rest <- rest + if BitConverter.IsLittleEndian then uint64 tail[i] else uint64 tail[i] <<< 8
 
     let native = uint16 (fold rest)
 

@@ -12,17 +12,8 @@ let idsSize = 12
 [<Literal>]
 let recordOverhead = 21
 
-/// Longest payload of a record that carries a packet.
-[<Literal>]
-let maxPayload = Ethernet.maxFrame
-
-/// Longest datagram that a session with IDs makes or accepts.
-[<Literal>]
-let maxSize = 1551
-
-/// Peers of this protocol minor version and later put IDs in front and can relay datagrams.
-[<Literal>]
-let minorWithIds = 4
+/// Whether a node puts IDs in front of datagrams and reads them: then it can relay datagrams, too.
+let hasIds (options: uint32) : bool = Options.minor options >= MinorVersion.udpRelay
 
 /// Record types (spec 03 §4).
 module RecordType =
@@ -46,12 +37,10 @@ module RecordType =
     let handshake = 128uy
 
 /// The node that a datagram with IDs is meant for; `NodeId.none` if it came straight from its source.
-let destination (datagram: Span<byte>) : NodeId =
-    NodeId.read (Span.op_Implicit datagram)
+let destination (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit datagram)
 
 /// The node that sealed a datagram with IDs.
-let source (datagram: Span<byte>) : NodeId =
-    NodeId.read (Span.op_Implicit (datagram.Slice NodeId.size))
+let source (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit (datagram.Slice NodeId.size))
 
 let writeIds (destination: NodeId) (source: NodeId) (datagram: Span<byte>) : unit =
     NodeId.write destination datagram

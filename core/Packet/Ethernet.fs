@@ -5,12 +5,11 @@ module TincPure.Packet.Ethernet
 open System
 open System.Buffers.Binary
 
-/// Longest frame: 1500 bytes of payload, header and VLAN tag (spec 03 §1).
-[<Literal>]
-let maxFrame = 1518
-
 [<Literal>]
 let headerSize = 14
+
+[<Literal>]
+let addressSize = 6
 
 [<Literal>]
 let private vlanTagSize = 4
@@ -31,8 +30,7 @@ let vlan = 0x8100
 let ipv6 = 0x86dd
 
 /// The type field of a frame of at least 14 bytes.
-let etherType (frame: Span<byte>) : int =
-    int (BinaryPrimitives.ReadUInt16BigEndian(frame.Slice typeOffset))
+let etherType (frame: Span<byte>) : int = int (BinaryPrimitives.ReadUInt16BigEndian(frame.Slice typeOffset))
 
 /// A frame of at least 14 bytes whose type is zero: a probe on encrypted paths, and nothing that can be routed (spec 03 §2).
 let isProbe (frame: Span<byte>) : bool = etherType frame = 0

@@ -15,16 +15,12 @@ type Check =
 let check (frame: Span<byte>) (offset: int) : Check =
     let packet = frame.Slice offset
 
-    if packet[0] &&& 0x0fuy <> 5uy then
-        Check.HasOptions
-    elif offset + IpV4.totalLength packet <> frame.Length then
-        Check.LengthMismatch
-    else
-        Check.Possible
+    if packet[0] &&& 0x0fuy <> 5uy then Check.HasOptions
+    elif offset + IpV4.totalLength packet <> frame.Length then Check.LengthMismatch
+    else Check.Possible
 
 /// IP payload bytes in each piece but the last, so that no piece's frame is longer than `limit`.
-let pieceSize (limit: int) (offset: int) : int =
-    (limit - offset - IpV4.headerSize) &&& ~~~7
+let pieceSize (limit: int) (offset: int) : int = (limit - offset - IpV4.headerSize) &&& ~~~7
 
 /// Writes the frame of the piece that carries the IP payload from byte `start` on, `size` bytes or what is left, to `target`.
 /// Gives the length of that frame. `start` is a multiple of 8.

@@ -83,12 +83,12 @@ let private mayAnswerV4 (packet: Span<byte>) =
     && source < 0xe0000000u
     && not (IpV4.isLaterFragment packet)
     && not (
-        packet[IpV4.protocolOffset] = Protocol.icmp
+        packet[IpV4.protocolOffset] = IpProtocol.icmp
         && (packet.Length <= headerLength || isErrorTypeV4 packet[headerLength])
     )
 
 let private isLaterFragmentV6 (packet: Span<byte>) =
-    packet[IpV6.nextHeaderOffset] = Protocol.ipv6Fragment
+    packet[IpV6.nextHeaderOffset] = IpProtocol.ipv6Fragment
     && packet.Length >= IpV6.headerSize + 4
     && BinaryPrimitives.ReadUInt16BigEndian(packet.Slice(IpV6.headerSize + 2)) >= 8us
 
@@ -100,7 +100,7 @@ let private mayAnswerV6 (packet: Span<byte>) =
     && packet[IpV6.sourceOffset] <> 0xffuy
     && not (isLaterFragmentV6 packet)
     && not (
-        packet[IpV6.nextHeaderOffset] = Protocol.icmpV6
+        packet[IpV6.nextHeaderOffset] = IpProtocol.icmpV6
         && (packet.Length <= IpV6.headerSize || packet[IpV6.headerSize] < 128uy)
     )
 
@@ -128,7 +128,7 @@ let private writeV4 refusal (packet: Span<byte>) (from: Ip voption) (target: Spa
     target[0] <- 0x45uy
     BinaryPrimitives.WriteUInt16BigEndian(target.Slice IpV4.lengthOffset, uint16 total)
     target[IpV4.ttlOffset] <- 255uy
-    target[IpV4.protocolOffset] <- Protocol.icmp
+    target[IpV4.protocolOffset] <- IpProtocol.icmp
 
     match from with
     | ValueSome ip when not ip.IsV6 -> Ip.write ip (target.Slice IpV4.sourceOffset)
@@ -156,7 +156,7 @@ let private writeV6 refusal (packet: Span<byte>) (from: Ip voption) (target: Spa
     target.Slice(0, IpV6.headerSize + icmpHeader).Clear()
     target[0] <- 0x60uy
     BinaryPrimitives.WriteUInt16BigEndian(target.Slice IpV6.lengthOffset, uint16 length)
-    target[IpV6.nextHeaderOffset] <- Protocol.icmpV6
+    target[IpV6.nextHeaderOffset] <- IpProtocol.icmpV6
     target[IpV6.hopLimitOffset] <- 255uy
 
     match from with
@@ -173,8 +173,7 @@ let private writeV6 refusal (packet: Span<byte>) (from: Ip voption) (target: Spa
 
     packet.Slice(0, quote).CopyTo(icmp.Slice icmpHeader)
 
-    let seed =
-        Checksum.pseudoHeaderV6 (target.Slice IpV6.sourceOffset) length Protocol.icmpV6
+    let seed = Checksum.pseudoHeaderV6 (target.Slice IpV6.sourceOffset) length IpProtocol.icmpV6
 
     BinaryPrimitives.WriteUInt16BigEndian(icmp.Slice 2, Checksum.finish (Checksum.sum seed icmp))
     IpV6.headerSize + length

@@ -5,7 +5,8 @@ open System
 open System.Buffers.Binary
 open TincPure.Primitives
 
-module Protocol =
+/// Numbers of the protocols that IP carries.
+module IpProtocol =
 
     [<Literal>]
     let icmp = 1uy
@@ -80,11 +81,9 @@ module IpV4 =
 
     let isLaterFragment (packet: Span<byte>) : bool = flags packet &&& offsetMask <> 0
 
-    let source (packet: Span<byte>) : uint32 =
-        BinaryPrimitives.ReadUInt32BigEndian(packet.Slice sourceOffset)
+    let source (packet: Span<byte>) : uint32 = BinaryPrimitives.ReadUInt32BigEndian(packet.Slice sourceOffset)
 
-    let destination (packet: Span<byte>) : uint32 =
-        BinaryPrimitives.ReadUInt32BigEndian(packet.Slice destinationOffset)
+    let destination (packet: Span<byte>) : uint32 = BinaryPrimitives.ReadUInt32BigEndian(packet.Slice destinationOffset)
 
     /// Computes and writes the checksum of a header without options.
     let writeChecksum (packet: Span<byte>) : unit =
@@ -121,8 +120,16 @@ module IpV6 =
 
     let trafficClass (packet: Span<byte>) : byte = (packet[0] <<< 4) ||| (packet[1] >>> 4)
 
-    let source (packet: Span<byte>) : Ip =
-        Ip.readV6 (Span.op_Implicit (packet.Slice sourceOffset))
+    let source (packet: Span<byte>) : Ip = Ip.readV6 (Span.op_Implicit (packet.Slice sourceOffset))
 
-    let destination (packet: Span<byte>) : Ip =
-        Ip.readV6 (Span.op_Implicit (packet.Slice destinationOffset))
+    let destination (packet: Span<byte>) : Ip = Ip.readV6 (Span.op_Implicit (packet.Slice destinationOffset))
+
+    /// Eight groups without leading zeros and without `::`, as routing logs show addresses (spec 04 §7.4).
+    let toFullText (ip: Ip) : string =
+        let group (half: uint64) (index: int) = ((half >>> (48 - 16 * index)) &&& 0xffffUL).ToString "x"
+
+        String.Join(
+            ":",
+            [| for half in [ ip.High; ip.Low ] do
+                   for i in 0..3 -> group half i |]
+        )

@@ -28,7 +28,7 @@ let private tcpOffset (frame: Span<byte>) : int =
         if
             etherType = Ethernet.ipv4
             && frame.Length > outer + IpV4.headerSize
-            && frame[outer + IpV4.protocolOffset] = Protocol.ipInIp
+            && frame[outer + IpV4.protocolOffset] = IpProtocol.ipInIp
         then
             outer + IpV4.headerSize
         else
@@ -36,12 +36,9 @@ let private tcpOffset (frame: Span<byte>) : int =
 
     if frame.Length <= start + IpV4.headerSize then
         -1
-    elif etherType = Ethernet.ipv4 && frame[start + IpV4.protocolOffset] = Protocol.tcp then
+    elif etherType = Ethernet.ipv4 && frame[start + IpV4.protocolOffset] = IpProtocol.tcp then
         start + IpV4.headerLength (frame.Slice start)
-    elif
-        etherType = Ethernet.ipv6
-        && frame[start + IpV6.nextHeaderOffset] = Protocol.tcp
-    then
+    elif etherType = Ethernet.ipv6 && frame[start + IpV6.nextHeaderOffset] = IpProtocol.tcp then
         start + IpV6.headerSize
     else
         -1

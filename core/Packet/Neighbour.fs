@@ -27,9 +27,14 @@ let private solicitation = 135uy
 [<Literal>]
 let private advertisement = 136uy
 
-/// A frame of at least `minimumSize` with an ICMPv6 neighbour solicitation, extension headers not looked behind.
+/// Shortest frame in which ICMPv6 is looked at.
+[<Literal>]
+let private icmpSize = 62
+
+/// A frame with an IPv6 header that carries an ICMPv6 neighbour solicitation, extension headers not looked behind.
 let isSolicitation (frame: Span<byte>) : bool =
-    frame[Ethernet.headerSize + IpV6.nextHeaderOffset] = Protocol.icmpV6
+    frame.Length >= icmpSize
+    && frame[Ethernet.headerSize + IpV6.nextHeaderOffset] = IpProtocol.icmpV6
     && frame[messageOffset] = solicitation
 
 type Check =
@@ -39,13 +44,12 @@ type Check =
     /// The asker has no address yet and wants to know whether it may take this one: it may.
     | DuplicateDetection = 3
 
-let private messageLength (frame: Span<byte>) =
-    if frame.Length >= withOption then 32 else 24
+let private messageLength (frame: Span<byte>) = if frame.Length >= withOption then 32 else 24
 
 let private messageSum (frame: Span<byte>) =
     let length = messageLength frame
     let ip = frame.Slice Ethernet.headerSize
-    let seed = Checksum.pseudoHeaderV6 (ip.Slice IpV6.sourceOffset) length Protocol.icmpV6
+    let seed = Checksum.pseudoHeaderV6 (ip.Slice IpV6.sourceOffset) length IpProtocol.icmpV6
     Checksum.finish (Checksum.sum seed (frame.Slice(messageOffset, length)))
 
 /// Whether the solicitation can be answered. Messages with more than the one option fail, as in stock tinc.
@@ -62,8 +66,7 @@ let check (frame: Span<byte>) : Check =
         Check.Good
 
 /// The address asked for.
-let target (frame: Span<byte>) : Ip =
-    Ip.readV6 (Span.op_Implicit (frame.Slice targetOffset))
+let target (frame: Span<byte>) : Ip = Ip.readV6 (Span.op_Implicit (frame.Slice targetOffset))
 
 /// Turns a solicitation into its advertisement: whoever is asked for has the asker's own Ethernet address, mangled.
 let answer (frame: Span<byte>) : unit =

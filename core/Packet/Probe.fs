@@ -3,6 +3,7 @@ module TincPure.Packet.Probe
 
 open System
 open System.Buffers.Binary
+open TincPure.Primitives
 
 /// Shortest probe that is sent.
 [<Literal>]
@@ -15,10 +16,6 @@ let shortReplySize = 18
 /// What every probe begins with; shorter ones are ignored.
 [<Literal>]
 let private headerSize = 14
-
-/// Peers from this protocol minor version on read type 2 replies.
-[<Literal>]
-let private minorWithShortReplies = 3
 
 type Kind =
     | Malformed = 0
@@ -59,7 +56,7 @@ let private shortReply (length: int) (tail: ReadOnlySpan<byte>) : byte[] =
 
 /// The answer to a request, for a peer of this protocol minor version.
 let reply (minor: int) (request: ReadOnlySpan<byte>) : byte[] =
-    if minor >= minorWithShortReplies then
+    if minor >= MinorVersion.probeReplyType2 then
         let tail = request.Slice(0, min request.Length shortReplySize)
         let payload = shortReply request.Length ReadOnlySpan.Empty
         tail.Slice(min 3 tail.Length).CopyTo(payload.AsSpan 3)
