@@ -93,6 +93,9 @@ module Framing =
     let receive (bytes: byte[]) (framing: Framing) : Framing =
         { framing with Queue = ByteQueue.append bytes framing.Queue }
 
+    /// Bytes that have come but were not used yet.
+    let unread (framing: Framing) : int = framing.Queue.Count
+
     /// From the next byte on the stream is SPTPS.
     let startSptps (framing: Framing) : Framing = { framing with Mode = Sptps }
 

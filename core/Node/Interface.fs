@@ -52,7 +52,7 @@ type Input =
     /// All configuration files were read again, in answer to `ReadConfiguration`.
     | ConfigurationRead of Result<Settings, string list>
     /// The kernel's path MTU towards an address, in answer to `AskPathMtu`.
-    | PathMtuKnown of peer: int * Result<int, string>
+    | PathMtuKnown of peer: int * isV6: bool * Result<int, string>
     /// The local address that would talk to the sender of a frame, in answer to `AskLocalAddress`.
     | LocalAddressKnown of source: int * frame: byte[] * Ip
     /// Fresh entropy for the node's generator (32 bytes or more).
@@ -60,14 +60,11 @@ type Input =
     | Signalled of Signal
 
 /// How a script is run: its name below the configuration directory and its environment, in order.
-type Script =
-    { Name: string
-      Environment: (string * string) list }
+type Script = { Name: string; Environment: (string * string) list }
 
 /// Everything that a node can want. A host carries effects out in order and reports what comes of them as inputs.
 type Effect =
     | Log of LogLine
-    /// Copy of a log line for a control connection that streams the log is sent with `Send`.
     | Send of ConnectionId * byte[]
     | Connect of ConnectionId * target: Endpoint
     /// Close after what is queued has been written.

@@ -1,0 +1,14 @@
+/// How much a mesh may make a node keep. A peer that announces more is not believed.
+module TincPure.Node.Bounds
+
+/// Nodes, whatever became of them.
+let nodes = 65536
+
+/// Subnets of all nodes together.
+let subnets = 1_000_000
+
+/// Directed edges of the whole mesh.
+let edges = 1_000_000
+
+/// Connections that are not past ACK.
+let unauthenticated = 256

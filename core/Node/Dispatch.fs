@@ -1,0 +1,225 @@
+/// What comes in on a meta connection, piece by piece (spec 02 §3, §9).
+module TincPure.Node.Dispatch
+
+open System
+open TincPure.Primitives
+open TincPure.Sptps
+open TincPure.Meta
+open TincPure.Routing
+
+/// Largest frame that PACKET may carry; larger ones are dropped without a word (spec 02 §9.8).
+let private largestFrame = Protocol.maxSize - 12
+
+let private permitted (connection: Connection) : Permitted =
+    match connection.Stage with
+    | Established _ -> Permitted.All
+    | Stage.Control _ -> Permitted.Control
+    | Authenticating _ -> Permitted.Ack
+    | Connecting
+    | Greeting
+    | Identified _ -> Permitted.Id
+
+let private logAll (turn: Turn) (lines: LogLine list) =
+    for line in lines do
+        turn.Log(line.Level, line.Priority, line.Text)
+
+/// Nothing more is read: control connections close at once, others fall silent.
+let private abandon (turn: Turn) (connection: Connection) =
+    match connection.Stage with
+    | Stage.Control _ -> Termination.close turn connection.Id Termination.Silent Termination.Closed
+    | _ -> Termination.drop turn connection.Id
+
+let private flooded (turn: Turn) (connection: Connection) (peer: int) (line: string) (message: Message) =
+    let struct (seen, cache) = Seen.check turn.Now line turn.Node.Seen
+    turn.Node <- { turn.Node with Seen = cache }
+
+    if seen then
+        turn.Log(DebugLevel.scaryThings, Priority.Debug, "Already seen request")
+    else
+        let arrival: Gossip.Arrival =
+            { Connection = connection.Id
+              From = Label.connection connection
+              Sender = peer
+              Line = line }
+
+        match message with
+        | Message.AddSubnet(_, owner, subnet) -> Gossip.addSubnet turn arrival owner subnet
+        | Message.DelSubnet(_, owner, subnet) -> Gossip.delSubnet turn arrival owner subnet
+        | Message.AddEdge report -> Gossip.addEdge turn arrival report
+        | Message.DelEdge(_, from, target) -> Gossip.delEdge turn arrival from target
+        | Message.KeyChanged(_, name) -> Keys.keyChanged turn connection.Id arrival.From line name
+        | _ -> ()
+
+let private pong (turn: Turn) (connection: Connection) =
+    turn.SetConnection { connection with PingSent = false }
+
+    match connection.Outgoing |> ValueOption.bind (Outgoing.tryFind turn) with
+    | ValueSome record when record.BackOff > 0 ->
+        Outgoing.succeeded turn record.Target
+
+        match struct (Peers.tryFind turn record.Target, connection.Remote) with
+        | struct (ValueSome peer, Tcp endpoint) -> Peers.remember turn peer.Index endpoint
+        | _ -> ()
+    | _ -> ()
+
+let private established (turn: Turn) (connection: Connection) (peer: int) (line: string) (message: Message) =
+    let sender = Label.connection connection
+
+    match message with
+    | Message.Ping -> Wire.send turn connection.Id Message.Pong
+    | Message.Pong -> pong turn connection
+    | Message.TermReq -> Termination.drop turn connection.Id
+    | Message.AddSubnet _
+    | Message.DelSubnet _
+    | Message.AddEdge _
+    | Message.DelEdge _
+    | Message.KeyChanged _ -> flooded turn connection peer line message
+    | Message.ReqKey(from, target, request) -> Keys.requestReceived turn sender line from target request
+    | Message.AnsKey answer -> Keys.answerReceived turn sender line answer
+    | Message.Packet length ->
+        turn.SetConnection { connection with Reader = Framing.expectPacket length connection.Reader }
+    | Message.SptpsPacket length ->
+        turn.SetConnection { connection with Reader = Framing.expectSptpsPacket length connection.Reader }
+    | Message.UdpInfo(from, target, address) -> Info.udpInfoReceived turn sender from target address
+    | Message.MtuInfo(from, target, mtu) -> Info.mtuInfoReceived turn sender from target mtu
+    | Message.Id _
+    | Message.MetaKey _
+    | Message.Challenge _
+    | Message.ChalReply _
+    | Message.Ack _
+    | Message.AckUpgrade _
+    | Message.AckControl _
+    | Message.AckInvitation _
+    | Message.Control _ -> ()
+
+/// What logs show of a line: a control client's cookie is nobody's business.
+let private shown (message: Message) (line: string) =
+    match message with
+    | Message.Id(name, _, _) when name.StartsWith '^' -> "0 ^<cookie>"
+    | _ -> line
+
+let private line (turn: Turn) (connection: Connection) (text: string) =
+    match Parse.line (permitted connection) text with
+    | Error error ->
+        logAll turn (ParseError.log (Label.connection connection) error)
+        abandon turn connection
+    | Ok message ->
+        if turn.Shows DebugLevel.meta then
+            turn.Log(
+                DebugLevel.meta,
+                Priority.Debug,
+                "Got "
+                + Request.name (Message.request message)
+                + " from "
+                + Label.connection connection
+                + ": "
+                + shown message text
+            )
+
+        match struct (connection.Stage, message) with
+        | struct (Established peer, message) -> established turn connection peer text message
+        | struct (Authenticating(peer, _), Message.Ack(port, weight, options)) ->
+            Login.ackReceived turn connection.Id peer port weight options
+        | struct (Stage.Control _, Message.Control(sub, arguments)) -> Control.request turn connection.Id sub arguments
+        | struct (_, Message.Id(name, major, minor)) -> Login.idReceived turn connection name major minor
+        | _ -> ()
+
+let private frame (turn: Turn) (connection: Connection) (bytes: byte[]) =
+    match connection.Stage with
+    | Established peer when bytes.Length <= largestFrame -> turn.Packet(RouteFrame(peer, bytes))
+    | _ -> ()
+
+let private block (turn: Turn) (connection: Connection) (bytes: byte[]) =
+    if not (Keys.packetReceived turn (Label.connection connection) bytes) then
+        logAll
+            turn
+            [ { Level = DebugLevel.always
+                Priority = Priority.Error
+                Text = "Error while processing SPTPS_PACKET from " + Label.connection connection } ]
+
+        abandon turn connection
+
+let private piece (turn: Turn) (connection: Connection) (framed: Framed) =
+    match framed with
+    | Line text -> line turn connection text
+    | PacketBlock bytes -> frame turn connection bytes
+    | SptpsPacketBlock bytes -> block turn connection bytes
+    | BufferFull ->
+        logAll turn [ Framing.fullLog (Label.connection connection) ]
+        abandon turn connection
+    | WrongPacketLength -> abandon turn connection
+    | ForSession _
+    | Starved -> ()
+
+let private sessionEvent (turn: Turn) (id: ConnectionId) (event: Stream.Event) =
+    match turn.TryConnection id with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        match event with
+        | Stream.HandshakeComplete ->
+            match connection.Stage with
+            | Authenticating(peer, _) -> Login.sendAck turn connection peer
+            | _ -> ()
+        | Stream.Record(_, data) ->
+            let struct (framed, reader) = Framing.record data connection.Reader
+            let connection = { connection with Reader = reader }
+            turn.SetConnection connection
+            piece turn connection framed
+
+/// One record, or part of one; false when the session has failed.
+let private session (turn: Turn) (connection: Connection) (session: Stream.Session) (bytes: ReadOnlyMemory<byte>) =
+    match Stream.receive bytes (turn.RandomBytes Handshake.entropySize) session with
+    | Error error ->
+        turn.Log(DebugLevel.traffic, Priority.Error, Handshake.errorText error + " from " + Label.connection connection)
+
+        abandon turn connection
+    | Ok struct (consumed, event, outgoing, session) ->
+        turn.SetConnection
+            { connection with
+                Session = ValueSome session
+                Reader = Framing.consumed consumed connection.Reader }
+
+        for bytes in outgoing do
+            Wire.sendRaw turn connection.Id bytes
+
+        match event with
+        | ValueSome event -> sessionEvent turn connection.Id event
+        | ValueNone -> ()
+
+/// Reads on as far as it goes.
+let rec pump (turn: Turn) (id: ConnectionId) : unit =
+    match turn.TryConnection id with
+    | ValueNone
+    | ValueSome { Stage = Identified _ }
+    | ValueSome { Stage = Connecting } -> ()
+    | ValueSome connection ->
+        let struct (framed, reader) = Framing.next connection.Reader
+        let connection = { connection with Reader = reader }
+
+        match struct (framed, connection.Session) with
+        | struct (Starved, _) -> turn.SetConnection connection
+        | struct (ForSession bytes, ValueSome running) ->
+            session turn connection running bytes
+            pump turn id
+        | _ ->
+            turn.SetConnection connection
+            piece turn connection framed
+            pump turn id
+
+/// Bytes that may pile up while a host file is being read.
+let private maxUnread = 128 * 1024
+
+/// Bytes from the socket.
+let received (turn: Turn) (id: ConnectionId) (bytes: byte[]) : unit =
+    match turn.TryConnection id with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        let reader = Framing.receive bytes connection.Reader
+
+        turn.SetConnection { connection with Reader = reader }
+
+        match connection.Stage with
+        | Identified _ when Framing.unread reader > maxUnread ->
+            turn.Log(DebugLevel.always, Priority.Error, "Input buffer full for " + Label.connection connection)
+            abandon turn connection
+        | _ -> pump turn id

@@ -1,0 +1,111 @@
+/// Looks at every meta connection once a second: time-outs, PING, and the data path to neighbours (spec 02 §15).
+module TincPure.Node.Keepalive
+
+open TincPure.Primitives
+open TincPure.Meta
+
+/// Longer than this between two checks, and the machine was asleep: nobody believes in our connections any more.
+let private sleepLimit (node: Node) = 2L * int64 node.Settings.UdpDiscoveryTimeout * Instant.second
+
+let private awake (turn: Turn) (asleep: int64) =
+    turn.Log(
+        DebugLevel.always,
+        Priority.Error,
+        "Awaking from dead after " + (asleep / Instant.second).ToString() + " seconds of sleep"
+    )
+
+    for KeyValue(id, connection) in turn.Node.Connections do
+        match connection.Stage with
+        | Stage.Control _ -> ()
+        | _ ->
+            turn.Log(
+                DebugLevel.always,
+                Priority.Error,
+                "Forcing connection close after sleep time " + Label.connection connection
+            )
+
+            Termination.close turn id Termination.Reported Termination.Closed
+
+let private checkEstablished (turn: Turn) (connection: Connection) (peer: int) =
+    let settings = turn.Node.Settings
+    Tunnels.maintainNeighbour turn peer
+
+    if connection.PingSent then
+        turn.Log(
+            DebugLevel.connections,
+            Priority.Info,
+            Label.connection connection
+            + " didn't respond to PING in "
+            + (Instant.between connection.Clock turn.Now / Instant.second).ToString()
+            + " seconds"
+        )
+
+        Termination.close turn connection.Id Termination.Reported Termination.Closed
+    elif turn.Now >= Instant.addSeconds settings.PingInterval connection.Clock then
+        turn.SetConnection { connection with PingSent = true; Clock = turn.Now }
+
+        Wire.send turn connection.Id Message.Ping
+
+let private check (turn: Turn) (connection: Connection) =
+    if turn.Now >= Instant.addSeconds turn.Node.Settings.PingTimeout connection.Clock then
+        match connection.Stage with
+        | Stage.Control _ -> ()
+        | Established peer -> checkEstablished turn connection peer
+        | Connecting ->
+            turn.Log(
+                DebugLevel.connections,
+                Priority.Warning,
+                "Timeout while connecting to " + Label.connection connection
+            )
+
+            Termination.close turn connection.Id Termination.Reported Termination.Closed
+        | Greeting
+        | Identified _
+        | Authenticating _ ->
+            turn.Log(
+                DebugLevel.connections,
+                Priority.Warning,
+                "Timeout from " + Label.connection connection + " during authentication"
+            )
+
+            Termination.drop turn connection.Id
+
+/// A peer that cannot keep up with what the mesh says is let go rather than buffered without end.
+let private checkQueue (turn: Turn) (connection: Connection) =
+    if connection.Queued > Wire.maxQueued then
+        turn.Log(
+            DebugLevel.always,
+            Priority.Error,
+            "Output queue of "
+            + Label.connection connection
+            + " grew beyond "
+            + Wire.maxQueued.ToString()
+            + " bytes"
+        )
+
+        Termination.close turn connection.Id Termination.Reported Termination.Closed
+
+/// The periodic check.
+let run (turn: Turn) : unit =
+    let asleep = Instant.between turn.Node.Timers.LastCheck turn.Now
+
+    if asleep > sleepLimit turn.Node then
+        awake turn asleep
+
+    for KeyValue(id, _) in turn.Node.Connections do
+        match turn.TryConnection id with
+        | ValueSome connection -> check turn connection
+        | ValueNone -> ()
+
+        match turn.TryConnection id with
+        | ValueSome connection -> checkQueue turn connection
+        | ValueNone -> ()
+
+    Gossip.sayDueCorrections turn
+
+    turn.Node <-
+        { turn.Node with
+            Timers =
+                { turn.Node.Timers with
+                    LastCheck = turn.Now
+                    Check = Instant.add (turn.Jitter()) (Instant.addSeconds 1 turn.Now) } }

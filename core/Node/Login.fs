@@ -1,0 +1,285 @@
+/// From the first line of a meta connection to its activation (spec 02 §5 to §7).
+module TincPure.Node.Login
+
+open System
+open System.Text
+open TincPure.Primitives
+open TincPure.Crypto
+open TincPure.Config
+open TincPure.Topology
+open TincPure.Sptps
+open TincPure.Meta
+
+let private logAll (turn: Turn) (lines: LogLine list) =
+    for line in lines do
+        turn.Log(line.Level, line.Priority, line.Text)
+
+let private reject (turn: Turn) (id: ConnectionId) (lines: LogLine list) =
+    logAll turn lines
+    Termination.drop turn id
+
+let private role (connection: Connection) : Authentication.Role =
+    match struct (connection.Id, connection.Outgoing) with
+    | struct (ConnectionId.Outgoing _, ValueSome target) -> Authentication.Role.Initiator target
+    | _ -> Authentication.Role.Responder
+
+let private label (connection: Connection) : Authentication.Label =
+    { Name = connection.Name; Host = Label.remote connection.Remote }
+
+// ---- ID
+
+let private sendId (turn: Turn) (connection: Connection) (keyKnown: bool) =
+    let experimental = turn.Node.Settings.ExperimentalProtocol
+    let minor = Authentication.ownMinor experimental (role connection) keyKnown
+    turn.SetConnection { connection with IdSent = turn.Now }
+    Wire.sendPlain turn connection.Id (Authentication.ownId turn.Node.Own minor)
+
+/// The TCP connection that we asked for is there: we speak first.
+let connected (turn: Turn) (id: ConnectionId) (local: Endpoint) : unit =
+    match turn.TryConnection id with
+    | ValueNone -> turn.Emit(Close id)
+    | ValueSome connection ->
+        turn.Log(DebugLevel.connections, Priority.Info, "Connected to " + Label.connection connection)
+
+        let connection = { connection with Stage = Greeting; Local = ValueSome local; Clock = turn.Now }
+
+        turn.SetConnection connection
+
+        let keyKnown =
+            match connection.Outgoing |> ValueOption.bind (Peers.tryFind turn) with
+            | ValueSome peer -> peer.PublicKey.IsSome
+            | ValueNone -> false
+
+        sendId turn connection keyKnown
+
+/// Whether somebody new may come in.
+let private admits (turn: Turn) (remote: Remote) =
+    match remote with
+    | UnixSocket -> true
+    | Tcp endpoint ->
+        let struct (admitted, state) =
+            AcceptLimit.admit turn.Node.Settings.MaxConnectionBurst turn.Now endpoint.Ip turn.Node.AcceptLimit
+
+        turn.Node <- { turn.Node with AcceptLimit = state }
+
+        admitted
+        && turn.Now >= turn.Node.SilentUntil
+        && Links.unauthenticated turn.Node < Bounds.unauthenticated
+
+/// Somebody connected to us. The acceptor is silent until it has seen a valid ID.
+let accepted (turn: Turn) (id: ConnectionId) (local: Endpoint voption) (remote: Remote) : unit =
+    if turn.Node.Stopping || not (admits turn remote) then
+        turn.Emit(Tarpit id)
+    else
+        let name =
+            match remote with
+            | UnixSocket -> "<control>"
+            | Tcp _ -> "<unknown>"
+
+        turn.Log(DebugLevel.connections, Priority.Notice, "Connection from " + Label.remote remote)
+        Links.add turn id remote local name Greeting ValueNone
+
+let private welcomeControl (turn: Turn) (connection: Connection) =
+    turn.SetConnection
+        { connection with
+            Name = "<control>"
+            Stage = Stage.Control(ValueNone, ValueNone) }
+
+    let minor = if turn.Node.Settings.ExperimentalProtocol then Protocol.minor else 0
+    Wire.sendPlain turn connection.Id (Authentication.ownId turn.Node.Own minor)
+    Wire.sendPlain turn connection.Id (Message.AckControl(Protocol.controlVersion, turn.Node.Launch.ProcessId))
+
+/// ID. What follows it waits until the host file of the node has been read again.
+let idReceived (turn: Turn) (connection: Connection) (name: string) (major: int) (minor: int voption) : unit =
+    let node = turn.Node
+
+    match
+        Authentication.greet node.Settings node.Launch.Cookie (role connection) (label connection) name major minor
+    with
+    | Authentication.Refused lines -> reject turn connection.Id lines
+    | Authentication.ControlClient -> welcomeControl turn connection
+    | Authentication.Invited _ ->
+        turn.Log(
+            DebugLevel.always,
+            Priority.Error,
+            "Got invitation from "
+            + Label.remote connection.Remote
+            + " but this version does not serve invitations"
+        )
+
+        Termination.drop turn connection.Id
+    | Authentication.Node identity ->
+        turn.SetConnection { connection with Name = identity.Name.Text; Stage = Identified identity }
+
+        turn.Emit(ReadHostFile identity.Name)
+
+let private startSession
+    (turn: Turn)
+    (connection: Connection)
+    (identity: Authentication.Identity)
+    (peer: PeerState)
+    (ownKey: Ed25519.KeyPair)
+    (sessionLabel: byte[])
+    (peerKey: byte[])
+    =
+    let isResponder = role connection = Authentication.Role.Responder
+
+    if isResponder then
+        sendId turn connection true
+
+    let parameters: Handshake.Parameters =
+        { Role = if isResponder then Handshake.Responder else Handshake.Initiator
+          OwnKey = ownKey
+          PeerKey = peerKey
+          Label = sessionLabel }
+
+    let struct (bytes, session) = Stream.start parameters (turn.RandomBytes Handshake.entropySize)
+
+    match turn.TryConnection connection.Id with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        turn.SetConnection
+            { connection with
+                Stage = Authenticating(peer.Index, identity)
+                Session = ValueSome session
+                Reader = Framing.startSptps connection.Reader }
+
+        Wire.sendRaw turn connection.Id bytes
+
+/// The host file of the node at the other end has been read: whether, and how, we go on.
+let private identified (turn: Turn) (connection: Connection) (identity: Authentication.Identity) =
+    let hostFile = Peers.tryFind turn identity.Name |> ValueOption.bind _.Host
+    let host = Label.remote connection.Remote
+
+    match Authentication.decide turn.Node.Settings (role connection) host identity hostFile with
+    | Authentication.Reject lines -> reject turn connection.Id lines
+    | Authentication.StartLegacy _ ->
+        if role connection = Authentication.Role.Responder then
+            sendId turn connection false
+
+        reject turn connection.Id (Authentication.noLegacy host identity)
+    | Authentication.StartSptps(sessionLabel, peerKey) ->
+        match struct (turn.Node.OwnKey, Peers.intern turn identity.Name) with
+        | struct (ValueSome ownKey, ValueSome peer) ->
+            startSession turn connection identity peer ownKey sessionLabel peerKey
+        | _ -> Termination.drop turn connection.Id
+
+/// Connections that waited for this host file; those that are still there can be read on.
+let hostFileRead (turn: Turn) (name: NodeName) : ConnectionId list =
+    let waiting =
+        turn.Node.Connections
+        |> Map.toList
+        |> List.choose (fun (id, connection) ->
+            match connection.Stage with
+            | Identified identity when identity.Name = name -> Some(id, identity)
+            | _ -> None)
+
+    for id, identity in waiting do
+        match turn.TryConnection id with
+        | ValueSome connection -> identified turn connection identity
+        | ValueNone -> ()
+
+    List.map fst waiting
+
+// ---- ACK
+
+let private hostSettings (peer: PeerState) : HostSettings =
+    ValueOption.defaultValue (HostSettings.empty peer.Name) peer.Host
+
+/// The session is established: each side sends its ACK, whatever the other has sent.
+let sendAck (turn: Turn) (connection: Connection) (peer: int) : unit =
+    let settings = turn.Node.Settings
+    let host = hostSettings (turn.Peer peer)
+    let options = Authentication.connectionOptions settings host
+
+    let weight = Authentication.ackWeight settings host (Instant.between connection.IdSent turn.Now)
+
+    let port =
+        match turn.Node.UdpSockets with
+        | [||] -> 0us
+        | sockets -> sockets[0].Port
+
+    turn.SetConnection { connection with Options = options; Weight = weight }
+
+    Wire.send turn connection.Id (Authentication.ownAck settings port weight options)
+
+/// The newer of two connections with one node wins; what the older was wanted for goes over to it (spec 02 §7 step 1).
+let private replace (turn: Turn) (newer: ConnectionId) (older: Connection) =
+    turn.Log(
+        DebugLevel.connections,
+        Priority.Debug,
+        "Established a second connection with " + Label.connection older + ", closing old connection"
+    )
+
+    match struct (older.Outgoing, turn.TryConnection newer) with
+    | struct (ValueSome _, ValueSome { Outgoing = ValueSome _ }) ->
+        turn.Log(DebugLevel.always, Priority.Warning, "Two outgoing connections to the same node!")
+    | struct (ValueSome target, ValueSome _) ->
+        Links.attach turn newer target
+
+        match Outgoing.tryFind turn target with
+        | ValueSome record -> Outgoing.set turn { record with Connection = ValueSome newer }
+        | ValueNone -> ()
+    | _ -> ()
+
+    turn.SetConnection { older with Outgoing = ValueNone }
+    Termination.close turn older.Id Termination.Silent Termination.Closed
+
+let private ownEdge
+    (turn: Turn)
+    (connection: Connection)
+    (peer: int)
+    (port: string)
+    (weight: int)
+    (options: uint32)
+    : Edge =
+    let local =
+        match struct (connection.Local, turn.Node.UdpSockets) with
+        | struct (ValueSome local, sockets) when sockets.Length > 0 ->
+            Inet { local with Port = sockets[0].Port; Scope = 0u }
+        | _ -> Unspecified
+
+    let address =
+        match connection.Remote with
+        | Tcp remote -> Inet(Authentication.edgeAddress remote port)
+        | UnixSocket -> Unspecified
+
+    { From = Topology.self
+      To = peer
+      Address = address
+      LocalAddress = local
+      Options = options
+      Weight = Authentication.edgeWeight weight connection.Weight }
+
+/// The peer's ACK: the connection is active from here on (spec 02 §7).
+let ackReceived (turn: Turn) (id: ConnectionId) (peer: int) (port: string) (weight: int) (theirs: uint32) : unit =
+    match (turn.Peer peer).Connection |> ValueOption.bind turn.TryConnection with
+    | ValueSome older when older.Id <> id -> replace turn id older
+    | _ -> ()
+
+    match turn.TryConnection id with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        let host = hostSettings (turn.Peer peer)
+        let options = Authentication.combineOptions host connection.Options theirs
+
+        let connection = { connection with Stage = Established peer; Options = options }
+
+        turn.SetConnection connection
+
+        turn.Node <-
+            { turn.Node with
+                Established = turn.Node.Established.Add(connection.Serial, id) }
+
+        turn.SetPeer { turn.Peer peer with Connection = ValueSome id }
+
+        turn.Log(
+            DebugLevel.connections,
+            Priority.Notice,
+            "Connection with " + Label.connection connection + " activated"
+        )
+
+        Gossip.tellEverything turn id
+        let edge = ownEdge turn connection peer port weight options
+        Gossip.setEdge turn edge
+        Gossip.announceOwnEdge turn id edge

@@ -1,0 +1,394 @@
+/// The control plane of one node: a value, and one function that says what an input makes of it.
+[<CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
+module TincPure.Node.Node
+
+open System
+open TincPure.Primitives
+open TincPure.Crypto
+open TincPure.Config
+open TincPure.Topology
+open TincPure.Meta
+open TincPure.Tunnel
+open TincPure.Routing
+
+/// Period of the same-name guard and of AutoConnect, in seconds.
+let private guardPeriod = 5
+
+let private initialTimers (settings: Settings) (now: Instant) : Timers =
+    { Check = Instant.addSeconds settings.PingTimeout now
+      LastCheck = now
+      Guard = now
+      KeyExpiry =
+        if settings.KeyExpire > 0 then
+            Instant.addSeconds settings.KeyExpire now
+        else
+            Instant.distant }
+
+/// A node that knows only itself and its host files. `launch.Seed` decides everything that it will ever choose at random.
+let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
+    let own = Topology.create settings.Name
+
+    let topology =
+        settings.BroadcastSubnets
+        |> List.fold (fun topology subnet -> Topology.addBroadcastSubnet subnet topology) own
+
+    let node: Node =
+        { Settings = settings
+          Launch = launch
+          DebugLevel = launch.DebugLevel
+          Random = Drbg.create launch.Seed
+          Own = settings.Name
+          OwnOptions = Settings.ownOptions settings
+          OwnKey =
+            match struct (settings.PrivateKey, settings.PublicKey) with
+            | struct (ValueSome privateKey, ValueSome publicKey) when settings.ExperimentalProtocol ->
+                ValueSome { Private = Secret privateKey; Public = publicKey }
+            | _ -> ValueNone
+          UdpSockets = [||]
+          TcpSockets = [||]
+          Topology = topology
+          EdgeCount = 0
+          Paths = Graph.initial
+          GraphState = Current
+          Peers = Vector.empty
+          Connections = Map.empty
+          Established = Map.empty
+          NextSerial = 0
+          NextConnection = 0
+          Outgoing = Map.empty
+          Resolving = Map.empty
+          NextRequest = 0
+          Seen = Seen.create (int64 settings.PingInterval * Instant.second)
+          Corrections = Corrections.empty
+          PeerDeadlines = Set.empty
+          Timers = initialTimers settings now
+          AcceptLimit = AcceptLimit.empty
+          ContradictingAdds = 0
+          ContradictingDeletes = 0
+          GuardSeconds = 10
+          SilentUntil = Instant.never
+          PendingDumps = []
+          ById = HashTrie.empty
+          ByAddress = HashTrie.empty
+          DirtyPeers = Set.empty
+          FibDirty = true
+          Fib = Forwarding.none
+          LogStreams = false
+          PendingReloads = []
+          Stopping = false
+          WakeAt = Instant.distant }
+
+    let turn = Turn(node, now)
+    Peers.intern turn settings.Name |> ignore
+    Reload.learnHosts turn settings
+
+    for subnet in settings.Own.Subnets do
+        turn.Node <-
+            { turn.Node with
+                Topology = Topology.addSubnet Topology.self subnet turn.Node.Topology }
+
+    turn.Node
+
+let private started (turn: Turn) (udpSockets: Endpoint list) (tcpSockets: Endpoint list) =
+    turn.Node <-
+        { turn.Node with
+            UdpSockets = Array.ofList udpSockets
+            TcpSockets = Array.ofList tcpSockets }
+
+    // The own host text shows the port.
+    turn.SetPeer(turn.Peer Topology.self)
+
+    if not turn.Node.Settings.DeviceStandby then
+        Scripts.device turn true
+
+    for subnet in Topology.subnetsOf Topology.self turn.Node.Topology do
+        Scripts.subnet turn (turn.Peer Topology.self) subnet true
+
+    turn.Log(DebugLevel.always, Priority.Notice, "Ready")
+
+    for target in turn.Node.Settings.ConnectTo do
+        Outgoing.want turn target true
+
+// ---- Time
+
+let private expireKeys (turn: Turn) =
+    let settings = turn.Node.Settings
+    turn.Log(DebugLevel.status, Priority.Info, "Expiring symmetric keys")
+    Wire.broadcast turn (Message.KeyChanged(turn.RandomUInt32(), turn.Node.Own.Text))
+    Tunnels.rekeyAll turn
+
+    turn.Node <-
+        { turn.Node with
+            Timers =
+                { turn.Node.Timers with
+                    KeyExpiry =
+                        if settings.KeyExpire > 0 then
+                            Instant.add (turn.Jitter()) (Instant.addSeconds settings.KeyExpire turn.Now)
+                        else
+                            Instant.distant } }
+
+let private guard (turn: Turn) =
+    Guard.run turn
+
+    if not (Guard.isSilent turn) then
+        AutoConnect.run turn
+
+    turn.Node <-
+        { turn.Node with
+            Timers =
+                { turn.Node.Timers with
+                    Guard = Instant.add (turn.Jitter()) (Instant.addSeconds guardPeriod turn.Now) } }
+
+let private woken (turn: Turn) =
+    if not turn.Node.Stopping then
+        if turn.Now >= turn.Node.Timers.Check then
+            Keepalive.run turn
+
+        if turn.Now >= turn.Node.Timers.Guard then
+            guard turn
+
+        if turn.Now >= turn.Node.Timers.KeyExpiry then
+            expireKeys turn
+
+        Outgoing.retryDue turn
+        Tunnels.checkDeadlines turn
+
+let private nextWake (node: Node) : Instant =
+    let timers = node.Timers
+
+    let peers =
+        if node.PeerDeadlines.IsEmpty then
+            Instant.distant
+        else
+            let struct (at, _) = node.PeerDeadlines.MinimumElement
+            Instant at
+
+    node.Outgoing
+    |> Map.fold
+        (fun earliest _ record ->
+            match record.RetryAt with
+            | ValueSome at -> min earliest at
+            | ValueNone -> earliest)
+        (peers |> min timers.Check |> min timers.Guard |> min timers.KeyExpiry)
+
+// ---- Packet plane
+
+let private keyFailure (failure: OpenFailure) : KeyExchange.Failure =
+    match failure with
+    | OpenFailure.BadTag inARow -> KeyExchange.BadTag inARow
+    | OpenFailure.NoSession -> KeyExchange.NoSession
+    | OpenFailure.Replayed
+    | OpenFailure.TooShort
+    | OpenFailure.BadPayload _ -> KeyExchange.Harmless
+
+let private way (carrier: Carrier voption) : KeyExchange.Way =
+    match carrier with
+    | ValueNone -> KeyExchange.Udp
+    | ValueSome Carrier.RawTcp -> KeyExchange.RawTcp
+    | ValueSome Carrier.KeyRequest -> KeyExchange.KeyRequest
+    | ValueSome Carrier.KeyAnswer -> KeyExchange.KeyAnswer
+
+/// A datagram for another node takes the next hop's meta connection, in the form that this understands.
+let private datagramOverTcp (turn: Turn) (source: int) (destination: int) (datagram: byte[]) =
+    let hop = Peers.nextHop turn destination
+
+    match Peers.nextHopConnection turn destination with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        let from = turn.Peer source
+        let target = turn.Peer destination
+
+        if Options.minor (turn.Peer hop).Options >= MinorVersion.sptpsPacket then
+            let block = Array.zeroCreate<byte>(2 * NodeId.size + datagram.Length)
+            NodeId.write target.Id (Span(block, 0, NodeId.size))
+            NodeId.write from.Id (Span(block, NodeId.size, NodeId.size))
+            datagram.CopyTo(block, 2 * NodeId.size)
+            Wire.sendDatagram turn connection block
+        else
+            let text = Base64.encode (ReadOnlySpan datagram)
+            Wire.send turn connection (Message.ReqKey(from.Name, target.Name, KeyRequest.SptpsPacket text))
+
+let private punted (turn: Turn) (punt: Punt) =
+    match punt with
+    | Transmitted(peer, largestReceived) -> Tunnels.transmitted turn peer largestReceived
+    | ProbeReceived(peer, payload, source, socket) -> Tunnels.probeReceived turn peer payload source socket
+    | HandshakeSealed(peer, datagram) -> Tunnels.keys turn peer (KeyExchange.HandshakeSealed datagram)
+    | HandshakeOpened(peer, body) -> Tunnels.keys turn peer (KeyExchange.HandshakeOpened body)
+    | DataOpened(peer, _) -> Info.sendMtuInfo turn Topology.self peer Protocol.mtu
+    | OpenFailed(peer, carrier, failure) ->
+        Tunnels.keys turn peer (KeyExchange.OpenFailed(way carrier, keyFailure failure))
+    | SourceMoved(peer, source, socket) ->
+        Tunnels.moveTo turn peer (Inet source)
+        turn.SetPeer { turn.Peer peer with Socket = socket }
+    | RelayedDataReceived(source, _) -> Info.sendMtuInfo turn Topology.self source Protocol.mtu
+    | DetourSeen(source, _) -> Info.sendUdpInfo turn Topology.self source
+    | FrameOverTcp(peer, frame) ->
+        match (turn.Peer peer).Connection with
+        | ValueSome connection -> Wire.sendFrame turn connection frame
+        | ValueNone -> ()
+    | DatagramOverTcp(source, destination, datagram) -> datagramOverTcp turn source destination datagram
+    | PathTooSmall(peer, size) -> Tunnels.tooBig turn peer size
+    | TimeExceeded(source, frame, sender) -> turn.Emit(AskLocalAddress(source, frame, sender))
+    | MacSeen _ -> ()
+    | UnknownSource(source, _) ->
+        turn.Log(
+            DebugLevel.protocol,
+            Priority.Warning,
+            "Received UDP packet from unknown source " + Endpoint.toText source
+        )
+    | Traffic(token, counts) -> Control.trafficCounted turn token counts
+    | PacketLog line -> turn.Log(line.Level, line.Priority, line.Text)
+
+// ---- Inputs
+
+let private hostFileRead (turn: Turn) (name: NodeName) (file: HostFile) =
+    match file, Peers.tryFind turn name with
+    | Present _, _ ->
+        match Peers.intern turn name with
+        | ValueSome peer when peer.Index <> Topology.self ->
+            let hadKey = peer.PublicKey.IsSome
+            Peers.setHost turn peer.Index file
+
+            if not hadKey && (turn.Peer peer.Index).PublicKey.IsSome then
+                Tunnels.keys turn peer.Index KeyExchange.PeerKeyLearned
+        | _ -> ()
+    | Missing, ValueSome peer when peer.Index <> Topology.self -> Peers.setHost turn peer.Index file
+    | _ -> ()
+
+    for id in Login.hostFileRead turn name do
+        Dispatch.pump turn id
+
+    Outgoing.hostFileRead turn name
+
+let private configurationRead (turn: Turn) (result: Result<Settings, string list>) =
+    match result with
+    | Ok settings ->
+        Reload.apply turn settings
+        Control.reloaded turn true
+    | Error problems ->
+        for problem in problems do
+            turn.Log(DebugLevel.always, Priority.Error, problem)
+
+        turn.Log(DebugLevel.always, Priority.Error, "Unable to reread configuration file.")
+        Control.reloaded turn false
+
+let private signalled (turn: Turn) (signal: Signal) =
+    let notice text = turn.Log(DebugLevel.always, Priority.Notice, text)
+
+    match signal with
+    | Hangup ->
+        notice "Got Hangup signal"
+        turn.Emit ReadConfiguration
+    | Alarm ->
+        notice "Got Alarm clock signal"
+        Outgoing.retryAll turn
+    | Terminate ->
+        notice "Got Terminated signal"
+        Shutdown.run turn
+    | Interrupt ->
+        notice "Got Interrupt signal"
+        Shutdown.run turn
+    | Quit ->
+        notice "Got Quit signal"
+        Shutdown.run turn
+    | User1
+    | User2
+    | WindowChange -> ()
+
+let private connectFailed (turn: Turn) (id: ConnectionId) (reason: string) =
+    match turn.TryConnection id with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        turn.Log(
+            DebugLevel.connections,
+            Priority.Debug,
+            "Error while connecting to " + Label.connection connection + ": " + reason
+        )
+
+        Links.forget turn connection
+
+        match connection.Outgoing with
+        | ValueSome target -> Outgoing.lost turn target
+        | ValueNone -> ()
+
+let private lost (turn: Turn) (id: ConnectionId) (reason: string voption) =
+    match turn.TryConnection id with
+    | ValueNone -> ()
+    | ValueSome connection ->
+        match reason with
+        | ValueNone ->
+            turn.Log(DebugLevel.connections, Priority.Notice, "Connection closed by " + Label.connection connection)
+        | ValueSome reason ->
+            turn.Log(
+                DebugLevel.always,
+                Priority.Error,
+                "Metadata socket read error for " + Label.connection connection + ": " + reason
+            )
+
+        Termination.close turn id Termination.Reported Termination.Closed
+
+let private handle (turn: Turn) (input: Input) =
+    match input with
+    | Started(udpSockets, tcpSockets) -> started turn udpSockets tcpSockets
+    | Woken -> woken turn
+    | Accepted(id, local, remote) -> Login.accepted turn id local remote
+    | Connected(id, local) -> Login.connected turn id local
+    | ConnectFailed(id, reason) -> connectFailed turn id reason
+    | Received(id, bytes) -> Dispatch.received turn id bytes
+    | Sent(id, count) ->
+        match turn.TryConnection id with
+        | ValueSome connection -> turn.SetConnection { connection with Queued = max 0 (connection.Queued - count) }
+        | ValueNone -> ()
+    | Lost(id, reason) -> lost turn id reason
+    | Resolved(request, result) -> Outgoing.resolved turn request result
+    | Punted punt -> punted turn punt
+    | HostFileRead(name, file) -> hostFileRead turn name file
+    | ConfigurationRead result -> configurationRead turn result
+    | PathMtuKnown(peer, isV6, result) -> Tunnels.kernelMtuKnown turn peer isV6 result
+    | LocalAddressKnown(source, frame, address) -> turn.Packet(SendTimeExceeded(source, frame, address))
+    | Entropy bytes -> turn.Node <- { turn.Node with Random = Drbg.reseed bytes turn.Node.Random }
+    | Signalled signal -> signalled turn signal
+
+/// Copies what was logged to the control connections that asked for it (spec 06 §15.7). Lines that come of sending these
+/// are not logged again.
+let private streamLog (turn: Turn) =
+    if turn.Node.LogStreams then
+        let listeners =
+            [ for KeyValue(id, connection) in turn.Node.Connections do
+                  match connection.Stage with
+                  | Stage.Control(ValueSome level, _) -> id, (if level < 0 then turn.Node.DebugLevel else level)
+                  | _ -> () ]
+
+        if listeners.IsEmpty then
+            turn.Node <- { turn.Node with LogStreams = false }
+
+        for effect in turn.Effects do
+            match effect with
+            | Log line ->
+                for id, level in listeners do
+                    if line.Level <= level then
+                        Control.sendLogLine turn id line
+            | _ -> ()
+
+/// What an input makes of a node, and what the node then wants, in order. Changes of the graph and of the forwarding
+/// table are only noted; `settle` draws the conclusions once for many inputs.
+let step (now: Instant) (input: Input) (node: Node) : struct (Node * Effect list) =
+    let turn = Turn(node, now)
+    handle turn input
+    streamLog turn
+    struct (turn.Node, turn.Effects)
+
+/// To be called after each batch of inputs: recomputes paths if edges have changed, publishes the forwarding table, and
+/// says when to be woken.
+let settle (now: Instant) (node: Node) : struct (Node * Effect list) =
+    let turn = Turn(node, now)
+    Reachability.settle turn
+    streamLog turn
+    Forwarding.publish turn
+    let wake = nextWake turn.Node
+
+    if wake <> turn.Node.WakeAt then
+        turn.Node <- { turn.Node with WakeAt = wake }
+        turn.Emit(WakeAt wake)
+
+    struct (turn.Node, turn.Effects)

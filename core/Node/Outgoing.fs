@@ -1,0 +1,227 @@
+/// Keeps us connected to the nodes that we want to be connected to: which addresses are tried in which order, and when
+/// again after all have failed (spec 02 §2.1, §11.3, §12).
+module TincPure.Node.Outgoing
+
+open System
+open TincPure.Primitives
+open TincPure.Config
+open TincPure.Topology
+
+/// Each failed round adds this many seconds to the pause.
+let backOffStep = 5
+
+let tryFind (turn: Turn) (target: NodeName) : OutgoingRecord voption =
+    match turn.Node.Outgoing.TryGetValue target with
+    | true, record -> ValueSome record
+    | _ -> ValueNone
+
+let set (turn: Turn) (record: OutgoingRecord) : unit =
+    turn.Node <- { turn.Node with Outgoing = turn.Node.Outgoing.Add(record.Target, record) }
+
+let remove (turn: Turn) (target: NodeName) : unit =
+    turn.Node <- { turn.Node with Outgoing = turn.Node.Outgoing.Remove target }
+
+/// How the node's neighbours see it, in descending order of their names; edges without a reverse say nothing.
+let private edgeAddresses (turn: Turn) (index: int) : Endpoint list =
+    Topology.edgesFrom index turn.Node.Topology
+    |> Seq.rev
+    |> Seq.choose (fun edge ->
+        match Topology.tryEdge edge.To index turn.Node.Topology with
+        | ValueSome { Address = Inet endpoint } -> Some endpoint
+        | _ -> None)
+    |> Seq.distinct
+    |> List.ofSeq
+
+/// Cached addresses, then what edges tell, then the Address lines; each only once.
+let private candidates (turn: Turn) (peer: PeerState) : Candidate list =
+    let recent = peer.RecentAddresses
+
+    let known =
+        edgeAddresses turn peer.Index |> List.filter (fun endpoint -> not (List.contains endpoint recent))
+
+    let configured =
+        match peer.Host with
+        | ValueSome host -> [ for address in host.Addresses -> Named(address.Host, address.Port) ]
+        | ValueNone -> []
+
+    List.map At (recent @ known) @ configured
+
+/// Plans the next round (spec 02 §11.3). The pause is jittered more than stock does, so that a mesh that lost power
+/// does not come back in step.
+let private retryLater (turn: Turn) (record: OutgoingRecord) =
+    let pause = min turn.Node.Settings.MaxTimeout (record.BackOff + backOffStep)
+
+    turn.Log(
+        DebugLevel.connections,
+        Priority.Notice,
+        "Trying to re-establish outgoing connection in " + pause.ToString() + " seconds"
+    )
+
+    let jitter = turn.Jitter() + int64 (turn.RandomBelow(pause * 100)) * Instant.millisecond
+
+    set
+        turn
+        { record with
+            BackOff = pause
+            Candidates = []
+            Connection = ValueNone
+            Waiting = false
+            RetryAt = ValueSome(Instant.add jitter (Instant.addSeconds pause turn.Now)) }
+
+let private connect (turn: Turn) (record: OutgoingRecord) (endpoint: Endpoint) =
+    turn.Log(
+        DebugLevel.connections,
+        Priority.Info,
+        "Trying to connect to " + record.Target.Text + " (" + Endpoint.toText endpoint + ")"
+    )
+
+    let id = ConnectionId.Outgoing turn.Node.NextConnection
+
+    turn.Node <- { turn.Node with NextConnection = turn.Node.NextConnection + 1 }
+
+    Links.add turn id (Tcp endpoint) ValueNone record.Target.Text Connecting (ValueSome record.Target)
+
+    set turn { record with Connection = ValueSome id; Waiting = false; RetryAt = ValueNone }
+
+    turn.Emit(Connect(id, endpoint))
+
+let private portOf (text: string) =
+    match UInt16.TryParse text with
+    | true, port -> ValueSome port
+    | _ -> ValueNone
+
+/// Tries the next address of the round, or ends the round.
+let rec next (turn: Turn) (target: NodeName) : unit =
+    match tryFind turn target with
+    | ValueNone -> ()
+    | ValueSome _ when turn.Node.Stopping -> ()
+    | ValueSome record ->
+        match record.Candidates with
+        | [] ->
+            turn.Log(DebugLevel.connections, Priority.Error, "Could not set up a meta connection to " + target.Text)
+
+            retryLater turn record
+        | At endpoint :: rest -> connect turn { record with Candidates = rest } endpoint
+        | Named(host, port) :: rest ->
+            let record = { record with Candidates = rest }
+
+            match struct (Ip.tryParse host, portOf port) with
+            | struct (ValueSome ip, ValueSome number) -> connect turn record (Endpoint.create ip number)
+            | _ ->
+                let request = turn.Node.NextRequest
+
+                turn.Node <-
+                    { turn.Node with
+                        NextRequest = request + 1
+                        Resolving = turn.Node.Resolving.Add(request, target) }
+
+                set turn { record with Waiting = true }
+                turn.Emit(Resolve(request, host, port))
+
+/// Begins a round: the host file is read again first, so that an edited Address counts.
+let start (turn: Turn) (target: NodeName) : unit =
+    match tryFind turn target with
+    | ValueSome record when record.Connection.IsNone && not record.Waiting ->
+        set turn { record with Waiting = true; RetryAt = ValueNone; Candidates = [] }
+
+        turn.Emit(ReadHostFile target)
+    | _ -> ()
+
+/// The host file has been read: if a round waits for it, its addresses are known now.
+let hostFileRead (turn: Turn) (target: NodeName) : unit =
+    match struct (tryFind turn target, Peers.tryFind turn target) with
+    | struct (ValueSome record, ValueSome peer) when
+        record.Waiting
+        && record.Connection.IsNone
+        && not (turn.Node.Resolving |> Map.exists (fun _ waiting -> waiting = target))
+        ->
+        set turn { record with Waiting = false; Candidates = candidates turn peer }
+
+        next turn target
+    | _ -> ()
+
+/// A look-up has ended. Of one host the results are used last first (spec 02 §12).
+let resolved (turn: Turn) (request: int) (result: Result<Endpoint list, string>) : unit =
+    match turn.Node.Resolving.TryGetValue request with
+    | true, target ->
+        turn.Node <- { turn.Node with Resolving = turn.Node.Resolving.Remove request }
+
+        match tryFind turn target with
+        | ValueSome record when record.Waiting ->
+            match result with
+            | Ok endpoints ->
+                set
+                    turn
+                    { record with
+                        Waiting = false
+                        Candidates = (endpoints |> List.rev |> List.map At) @ record.Candidates }
+            | Error reason ->
+                turn.Log(DebugLevel.always, Priority.Warning, "Error looking up " + reason)
+                set turn { record with Waiting = false }
+
+            next turn target
+        | _ -> ()
+    | _ -> ()
+
+/// Rounds whose pause is over. A node that connected to us meanwhile needs none until it is gone again.
+let retryDue (turn: Turn) : unit =
+    for KeyValue(target, record) in turn.Node.Outgoing do
+        match record.RetryAt with
+        | ValueSome at when at <= turn.Now ->
+            match Peers.tryFind turn target with
+            | ValueSome { Connection = ValueSome existing } ->
+                turn.Log(DebugLevel.connections, Priority.Info, "Already connected to " + target.Text)
+
+                Links.attach turn existing target
+
+                set turn { record with RetryAt = ValueNone; Connection = ValueSome existing }
+            | _ -> start turn target
+        | _ -> ()
+
+/// Everything is tried again now (ALRM, `retry`, a changed network; spec 02 §11.3).
+let retryAll (turn: Turn) : unit =
+    for KeyValue(target, record) in turn.Node.Outgoing do
+        set turn { record with BackOff = 0 }
+
+        if record.RetryAt.IsSome then
+            start turn target
+
+/// The connection works: the next failure begins with a short pause again.
+let succeeded (turn: Turn) (target: NodeName) : unit =
+    match tryFind turn target with
+    | ValueSome record -> set turn { record with BackOff = 0 }
+    | ValueNone -> ()
+
+/// The connection that served a record is gone: on to the next address at once.
+let lost (turn: Turn) (target: NodeName) : unit =
+    match tryFind turn target with
+    | ValueSome record ->
+        set turn { record with Connection = ValueNone }
+        next turn target
+    | ValueNone -> ()
+
+/// A new wish, if there is none yet for the node.
+let want (turn: Turn) (target: NodeName) (configured: bool) : unit =
+    match tryFind turn target with
+    | ValueSome record -> set turn { record with Configured = record.Configured || configured }
+    | ValueNone ->
+        match Peers.intern turn target with
+        | ValueNone -> ()
+        | ValueSome _ ->
+            set
+                turn
+                { Target = target
+                  Configured = configured
+                  BackOff = 0
+                  RetryAt = ValueNone
+                  Candidates = []
+                  Connection = ValueNone
+                  Waiting = false }
+
+            start turn target
+
+/// No further attempt before this moment; a connection that is being set up may still come about.
+let postpone (turn: Turn) (target: NodeName) (until: Instant) : unit =
+    match tryFind turn target with
+    | ValueSome record -> set turn { record with Candidates = []; RetryAt = ValueSome until }
+    | ValueNone -> ()

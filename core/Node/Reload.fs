@@ -1,0 +1,111 @@
+/// A new configuration in a running node: old and new are compared as data, and only the difference is applied
+/// (spec 05 §7.1).
+module TincPure.Node.Reload
+
+open TincPure.Primitives
+open TincPure.Config
+open TincPure.Topology
+
+/// What only a restart changes stays as it was.
+let private kept (old: Settings) (fresh: Settings) : Settings =
+    { fresh with
+        Name = old.Name
+        PrivateKey = old.PrivateKey
+        PublicKey = old.PublicKey
+        ExperimentalProtocol = old.ExperimentalProtocol
+        BindToAddress = old.BindToAddress
+        ListenAddress = old.ListenAddress
+        BindToInterface = old.BindToInterface
+        Device = old.Device
+        DeviceType = old.DeviceType
+        Interface = old.Interface
+        TunnelServer = old.TunnelServer
+        StrictSubnets = old.StrictSubnets
+        Compression = old.Compression
+        ReplayWindow = old.ReplayWindow
+        PingInterval = old.PingInterval
+        PingTimeout = old.PingTimeout
+        MaxOutputBufferSize = old.MaxOutputBufferSize
+        MaxConnectionBurst = old.MaxConnectionBurst }
+
+let private applySubnets (turn: Turn) (fresh: Settings) =
+    let configured = Set.ofList fresh.Own.Subnets
+    let current = Topology.subnetsOf Topology.self turn.Node.Topology
+
+    for subnet in configured - current do
+        Gossip.announceOwnSubnet turn subnet true
+
+    for subnet in current - configured do
+        Gossip.announceOwnSubnet turn subnet false
+
+let private applyBroadcastSubnets (turn: Turn) (old: Settings) (fresh: Settings) =
+    let before = Set.ofList old.BroadcastSubnets
+    let after = Set.ofList fresh.BroadcastSubnets
+
+    let removed =
+        Set.fold
+            (fun topology subnet -> Topology.removeBroadcastSubnet subnet topology)
+            turn.Node.Topology
+            (before - after)
+
+    turn.Node <-
+        { turn.Node with
+            Topology =
+                Set.fold (fun topology subnet -> Topology.addBroadcastSubnet subnet topology) removed (after - before)
+            FibDirty = true }
+
+/// Connections whose host file is gone or says something else now are made anew.
+let private closeChanged (turn: Turn) (old: Settings) (fresh: Settings) =
+    for connection, peer in Wire.established turn do
+        let name = (turn.Peer peer).Name
+
+        if fresh.Hosts.TryFind name <> old.Hosts.TryFind name then
+            turn.Log(DebugLevel.connections, Priority.Info, "Host config file of " + name.Text + " has been changed")
+
+            Termination.close turn connection.Id Termination.Reported Termination.Closed
+
+let private applyConnectTo (turn: Turn) (fresh: Settings) =
+    let wanted = Set.ofList fresh.ConnectTo
+
+    for KeyValue(target, record) in turn.Node.Outgoing do
+        if record.Configured && not (wanted.Contains target) then
+            Outgoing.remove turn target
+
+            match record.Connection |> ValueOption.bind turn.TryConnection with
+            | ValueSome connection ->
+                turn.Log(DebugLevel.connections, Priority.Info, "No more outgoing connection to " + target.Text)
+
+                turn.SetConnection { connection with Outgoing = ValueNone }
+
+                Termination.close turn connection.Id Termination.Reported Termination.Closed
+            | ValueNone -> ()
+
+    for target in fresh.ConnectTo do
+        match Outgoing.tryFind turn target with
+        | ValueSome _ -> Outgoing.succeeded turn target
+        | ValueNone -> Outgoing.want turn target true
+
+/// Every node that has a host file is known, and so is what the file says.
+let learnHosts (turn: Turn) (settings: Settings) : unit =
+    for KeyValue(name, host) in settings.Hosts do
+        match Peers.intern turn name with
+        | ValueSome peer when peer.Index <> Topology.self ->
+            Peers.setHost turn peer.Index (Present(host, peer.RecentAddresses))
+        | _ -> ()
+
+let apply (turn: Turn) (read: Settings) : unit =
+    let old = turn.Node.Settings
+    let fresh = kept old read
+
+    turn.Node <-
+        { turn.Node with
+            Settings = fresh
+            // Bits are only ever added (spec 02 §1).
+            OwnOptions = turn.Node.OwnOptions ||| Settings.ownOptions fresh
+            FibDirty = true }
+
+    learnHosts turn fresh
+    applySubnets turn fresh
+    applyBroadcastSubnets turn old fresh
+    applyConnectTo turn fresh
+    closeChanged turn old fresh

@@ -1,0 +1,187 @@
+namespace TincPure.Node
+
+open TincPure.Primitives
+open TincPure.Crypto
+open TincPure.Config
+open TincPure.Topology
+open TincPure.Meta
+open TincPure.Sptps
+open TincPure.Tunnel
+open TincPure.Routing
+
+/// What a node is told when it is made, besides its settings.
+type Launch =
+    {
+        /// Device file and interface name, as scripts see them.
+        Device: string voption
+        Interface: string voption
+        ProcessId: int
+        /// 64 upper-case hexadecimal digits (spec 01 §14.3).
+        Cookie: string
+        DebugLevel: int
+        /// The device carries Ethernet frames.
+        EthernetDevice: bool
+        /// At least 32 bytes of entropy.
+        Seed: byte[]
+    }
+
+/// What we know of one node; the number is its number in the topology.
+type PeerState =
+    {
+        Index: int
+        Name: NodeName
+        Id: NodeId
+        /// Our host file of it, as last read.
+        Host: HostSettings voption
+        PublicKey: byte[] voption
+        /// Its host file was read at least once.
+        HostRead: bool
+        Address: Address
+        Socket: int
+        Reachable: bool
+        Sptps: bool
+        /// From the edge that reaches it; 0 while unreachable.
+        Options: uint32
+        ChangedAt: Instant
+        Connection: ConnectionId voption
+        Keys: KeyExchange.State
+        PathMtu: PathMtu.State
+        Discovery: UdpDiscovery.State
+        /// The level it wants to receive, and the one that we announced to it.
+        SendCompression: int
+        ReceiveCompression: int
+        UdpInfoSent: Instant
+        MtuInfoSent: Instant
+        MaintenanceDue: Instant
+        /// The moment of its entry in `Node.PeerDeadlines`.
+        Deadline: Instant
+        RecentAddresses: Endpoint list
+    }
+
+/// Where a meta connection stands (spec 02 §5.1).
+type Stage =
+    /// We are connecting; nothing was sent yet.
+    | Connecting
+    /// Only ID is allowed.
+    | Greeting
+    /// The peer said who it is; its host file is being read again.
+    | Identified of Authentication.Identity
+    /// SPTPS runs or has run; only ACK is allowed.
+    | Authenticating of peer: int * identity: Authentication.Identity
+    | Established of peer: int
+    /// A control client; `Log` and `Capture` hold the level and snap length it asked for.
+    | Control of log: int voption * capture: int voption
+
+type Connection =
+    {
+        Id: ConnectionId
+        /// Order of arrival; older connections have smaller numbers.
+        Serial: int
+        Remote: Remote
+        Local: Endpoint voption
+        /// `<unknown>` until ID, `<control>` on the control socket.
+        Name: string
+        Stage: Stage
+        Reader: Framing
+        Session: Stream.Session voption
+        /// The outgoing record that this connection serves.
+        Outgoing: NodeName voption
+        /// Spec 02 §15: set at accept, connect, connection and PING.
+        Clock: Instant
+        PingSent: bool
+        /// When our ID was sent, for the weight.
+        IdSent: Instant
+        /// Bytes that the host has not written yet.
+        Queued: int
+        /// Our own options on this connection, then the combined ones; our own weight, in milliseconds.
+        Options: uint32
+        Weight: int
+        /// On the minimum spanning tree.
+        OnTree: bool
+    }
+
+/// A node that we want to be connected to (spec 02 §2.1, §11.3).
+type OutgoingRecord =
+    {
+        Target: NodeName
+        /// Named by ConnectTo, not chosen by AutoConnect.
+        Configured: bool
+        BackOff: int
+        RetryAt: Instant voption
+        /// Addresses that this round has still to try.
+        Candidates: Candidate list
+        Connection: ConnectionId voption
+        /// The round waits for the host file or the resolver.
+        Waiting: bool
+    }
+
+/// Where a node may be reached: an address, or a name that has to be looked up first.
+and Candidate =
+    | At of Endpoint
+    | Named of host: string * port: string
+
+/// How far the path computation lags behind the edges.
+type GraphState =
+    | Current
+    /// Edges were added or changed since.
+    | Grown
+    /// An edge was removed: no edge may be added before the transitions that follow from it have happened (spec 04 §18).
+    | Shrunk
+
+/// When the periodic tasks are due (spec 02 §19).
+type Timers = { Check: Instant; LastCheck: Instant; Guard: Instant; KeyExpiry: Instant }
+
+/// The whole control plane of one node, as a value.
+type Node =
+    {
+        Settings: Settings
+        Launch: Launch
+        DebugLevel: int
+        Random: Drbg
+        Own: NodeName
+        OwnOptions: uint32
+        /// None: SPTPS is off.
+        OwnKey: Ed25519.KeyPair voption
+        UdpSockets: Endpoint[]
+        TcpSockets: Endpoint[]
+        Topology: Topology
+        /// Directed edges in the topology.
+        EdgeCount: int
+        Paths: Paths
+        GraphState: GraphState
+        Peers: Vector<PeerState>
+        Connections: Map<ConnectionId, Connection>
+        /// Connections past ACK, by serial.
+        Established: Map<int, ConnectionId>
+        NextSerial: int
+        NextConnection: int
+        Outgoing: Map<NodeName, OutgoingRecord>
+        /// Look-ups in progress.
+        Resolving: Map<int, NodeName>
+        NextRequest: int
+        Seen: Seen
+        Corrections: Corrections.State
+        PeerDeadlines: Set<struct (int64 * int)>
+        Timers: Timers
+        AcceptLimit: AcceptLimit.State
+        ContradictingAdds: int
+        ContradictingDeletes: int
+        /// Seconds that a same-name conflict silences us; silent until then.
+        GuardSeconds: int
+        SilentUntil: Instant
+        /// Control connections that wait for a traffic report.
+        PendingDumps: (int * ConnectionId * int) list
+        ById: HashTrie<NodeId, int>
+        ByAddress: HashTrie<Endpoint, int>
+        /// Peers whose entry in the Fib is out of date.
+        DirtyPeers: Set<int>
+        FibDirty: bool
+        Fib: Fib
+        /// Some control connection streams the log.
+        LogStreams: bool
+        /// Control connections that wait for a reload.
+        PendingReloads: ConnectionId list
+        Stopping: bool
+        /// What the host was last asked to wake us at.
+        WakeAt: Instant
+    }

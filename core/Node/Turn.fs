@@ -1,0 +1,84 @@
+namespace TincPure.Node
+
+open System
+open TincPure.Primitives
+open TincPure.Crypto
+open TincPure.Routing
+
+/// One input being worked on: the node as it is by now, and what it wants so far. A turn never outlives the call of
+/// `Node.step` that made it; inside it the node is a local variable.
+[<Sealed; AllowNullLiteral>]
+type Turn(start: Node, now: Instant) =
+    let effects = ResizeArray<Effect>()
+
+    member val Node: Node = start with get, set
+
+    member _.Now = now
+
+    /// What was asked for, in order.
+    member _.Effects: Effect list = List.ofSeq effects
+
+    member _.Emit(effect: Effect) = effects.Add effect
+
+    member this.Packet(command: PacketCommand) = this.Emit(Packet command)
+
+    /// A line of this level would be shown; ask before building a costly text.
+    member this.Shows(level: int) = this.Node.DebugLevel >= level
+
+    member this.Log(level: int, priority: Priority, text: string) =
+        if this.Shows level then
+            this.Emit(Log { Level = level; Priority = priority; Text = text })
+
+    /// `count` bytes from the node's generator.
+    member this.RandomBytes(count: int) : byte[] =
+        let struct (bytes, random) = Drbg.next count this.Node.Random
+        this.Node <- { this.Node with Random = random }
+        bytes
+
+    member this.RandomUInt32() : uint32 = BitConverter.ToUInt32(this.RandomBytes 4, 0)
+
+    /// Uniform in 0 .. bound - 1; the bias of the remainder does not matter for jitter and choices.
+    member this.RandomBelow(bound: int) : int = int (this.RandomUInt32() % uint32 (max 1 bound))
+
+    /// Jitter of periodic tasks: 0 to 131071 microseconds (spec 02 §19).
+    member this.Jitter() : int64 = int64 (this.RandomBelow 131072)
+
+    member this.Peer(index: int) : PeerState = this.Node.Peers[index]
+
+    /// Replaces a peer's state and marks its forwarding entry for renewal.
+    member this.SetPeer(peer: PeerState) =
+        this.Node <-
+            { this.Node with
+                Peers = Vector.set peer.Index peer this.Node.Peers
+                DirtyPeers = this.Node.DirtyPeers.Add peer.Index }
+
+    member this.TryConnection(id: ConnectionId) : Connection voption =
+        match this.Node.Connections.TryGetValue id with
+        | true, connection -> ValueSome connection
+        | _ -> ValueNone
+
+    member this.SetConnection(connection: Connection) =
+        this.Node <-
+            { this.Node with
+                Connections = this.Node.Connections.Add(connection.Id, connection) }
+
+/// The texts by which logs name nodes and connections.
+module Label =
+
+    let private ownHost (node: Node) =
+        let port = if node.TcpSockets.Length = 0 then "655" else node.TcpSockets[0].Port.ToString()
+
+        "MYSELF port " + port
+
+    let peerHost (node: Node) (peer: PeerState) = if peer.Index = 0 then ownHost node else Address.toText peer.Address
+
+    /// `NAME (HOST)`.
+    let peer (node: Node) (peer: PeerState) = peer.Name.Text + " (" + peerHost node peer + ")"
+
+    let remote (remote: Remote) =
+        match remote with
+        | Tcp endpoint -> Endpoint.toText endpoint
+        | UnixSocket -> "localhost port unix"
+
+    /// `NAME (ADDR port PORT)`.
+    let connection (connection: Connection) = connection.Name + " (" + remote connection.Remote + ")"

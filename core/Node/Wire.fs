@@ -1,0 +1,148 @@
+/// Puts requests on meta connections (spec 02 §3, §8).
+module TincPure.Node.Wire
+
+open TincPure.Primitives
+open TincPure.Config
+open TincPure.Sptps
+open TincPure.Meta
+
+/// Output that a peer lets pile up before we give it up: far more than the largest mesh's first exchange.
+let maxQueued = 16 * 1024 * 1024
+
+/// Connections that are past ACK, oldest first.
+let established (turn: Turn) : (Connection * int) list =
+    [ for entry in turn.Node.Established do
+          match turn.TryConnection entry.Value with
+          | ValueSome connection ->
+              match connection.Stage with
+              | Established peer -> connection, peer
+              | _ -> ()
+          | ValueNone -> () ]
+
+let private enqueue (turn: Turn) (connection: Connection) (bytes: byte[]) =
+    turn.SetConnection { connection with Queued = connection.Queued + bytes.Length }
+
+    turn.Emit(Send(connection.Id, bytes))
+
+/// Bytes as they are, past any session: ID lines, raw blocks, control replies.
+let sendRaw (turn: Turn) (connection: ConnectionId) (bytes: byte[]) : unit =
+    match turn.TryConnection connection with
+    | ValueSome connection -> enqueue turn connection bytes
+    | ValueNone -> ()
+
+/// One application record where a session runs, plain bytes where none does.
+let private sendRecord (turn: Turn) (connection: Connection) (data: byte[]) =
+    match connection.Session with
+    | ValueNone -> enqueue turn connection data
+    | ValueSome session ->
+        match Stream.send 0uy data session with
+        | Ok struct (bytes, session) -> enqueue turn { connection with Session = ValueSome session } bytes
+        | Error error ->
+            turn.Log(
+                DebugLevel.traffic,
+                Priority.Error,
+                Handshake.errorText error + " from " + Label.connection connection
+            )
+
+let private logSending (turn: Turn) (target: string) (name: string) (line: string) =
+    turn.Log(DebugLevel.meta, Priority.Debug, "Sending " + name + " to " + target + ": " + line)
+
+/// `bytes` is the line with its newline; none if it is too long to be sent.
+let private sendLine (turn: Turn) (id: ConnectionId) (bytes: byte[] voption) =
+    match struct (turn.TryConnection id, bytes) with
+    | struct (ValueSome connection, ValueSome bytes) -> sendRecord turn connection bytes
+    | struct (ValueSome connection, ValueNone) ->
+        let line = Framing.overflowLog (Label.connection connection)
+        turn.Log(line.Level, line.Priority, line.Text)
+    | _ -> ()
+
+/// One request to one connection.
+let send (turn: Turn) (id: ConnectionId) (message: Message) : unit =
+    let line = Print.line message
+
+    if turn.Shows DebugLevel.meta then
+        match turn.TryConnection id with
+        | ValueSome connection ->
+            logSending turn (Label.connection connection) (Request.name (Message.request message)) line
+        | ValueNone -> ()
+
+    sendLine turn id (Line.toBytes line)
+
+/// ID bypasses the session (spec 02 §3.1).
+let sendPlain (turn: Turn) (id: ConnectionId) (message: Message) : unit =
+    let line = Print.line message
+
+    match turn.TryConnection id with
+    | ValueSome connection ->
+        if turn.Shows DebugLevel.meta then
+            logSending turn (Label.connection connection) (Request.name (Message.request message)) line
+
+        match Line.toBytes line with
+        | ValueSome bytes -> enqueue turn connection bytes
+        | ValueNone -> ()
+    | ValueNone -> ()
+
+/// One request to every active connection; the caller has put a nonce in it.
+let broadcast (turn: Turn) (message: Message) : unit =
+    let line = Print.line message
+
+    if turn.Shows DebugLevel.meta then
+        logSending turn "everyone (BROADCAST)" (Request.name (Message.request message)) line
+
+    let bytes = Line.toBytes line
+
+    for connection, _ in established turn do
+        sendLine turn connection.Id bytes
+
+/// A received line to every other active connection, byte for byte.
+let forward (turn: Turn) (from: ConnectionId) (name: string) (line: string) : unit =
+    if not turn.Node.Settings.TunnelServer then
+        if turn.Shows DebugLevel.meta then
+            match turn.TryConnection from with
+            | ValueSome connection ->
+                turn.Log(
+                    DebugLevel.meta,
+                    Priority.Debug,
+                    "Forwarding " + name + " from " + Label.connection connection + ": " + line
+                )
+            | ValueNone -> ()
+
+        let bytes = Line.toBytes line
+
+        for connection, _ in established turn do
+            if connection.Id <> from then
+                sendLine turn connection.Id bytes
+
+/// A received line towards one connection, byte for byte or with something appended.
+let passOn (turn: Turn) (target: ConnectionId) (name: string) (line: string) : unit =
+    if turn.Shows DebugLevel.meta then
+        match turn.TryConnection target with
+        | ValueSome connection -> logSending turn (Label.connection connection) name line
+        | ValueNone -> ()
+
+    sendLine turn target (Line.toBytes line)
+
+/// Random early drop of packets on a connection whose queue fills up (spec 02 §3.4).
+let private dropsEarly (turn: Turn) (connection: Connection) =
+    let half = turn.Node.Settings.MaxOutputBufferSize / 2
+    let excess = connection.Queued - half
+    excess > 0 && (half <= 0 || turn.RandomBelow half < excess)
+
+/// A whole frame as PACKET: the line, then a record of its own.
+let sendFrame (turn: Turn) (id: ConnectionId) (frame: byte[]) : unit =
+    match turn.TryConnection id with
+    | ValueSome connection when not (dropsEarly turn connection) ->
+        send turn id (Message.Packet frame.Length)
+
+        match turn.TryConnection id with
+        | ValueSome connection -> sendRecord turn connection frame
+        | ValueNone -> ()
+    | _ -> ()
+
+/// A datagram with its node IDs as SPTPS_PACKET: the line, then a raw block beside the session.
+let sendDatagram (turn: Turn) (id: ConnectionId) (block: byte[]) : unit =
+    match turn.TryConnection id with
+    | ValueSome connection when not (dropsEarly turn connection) ->
+        send turn id (Message.SptpsPacket block.Length)
+        sendRaw turn id block
+    | _ -> ()
