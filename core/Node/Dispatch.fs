@@ -168,21 +168,21 @@ let private sessionEvent (turn: Turn) (id: ConnectionId) (event: Stream.Event) =
 
 /// One record, or part of one; false when the session has failed.
 let private session (turn: Turn) (connection: Connection) (session: Stream.Session) (bytes: ReadOnlyMemory<byte>) =
-    match Stream.receive bytes (turn.RandomBytes Handshake.entropySize) session with
+    match Stream.receive (turn.RandomBytes Handshake.RandomSize) bytes.Span session with
     | Error error ->
-        turn.Log(DebugLevel.traffic, Priority.Error, Handshake.errorText error + " from " + Label.connection connection)
+        turn.Log(DebugLevel.traffic, Priority.Error, Error.text error + " from " + Label.connection connection)
 
         abandon turn connection
-    | Ok struct (consumed, event, outgoing, session) ->
+    | Ok received ->
         turn.SetConnection
             { connection with
-                Session = ValueSome session
-                Reader = Framing.consumed consumed connection.Reader }
+                Session = ValueSome received.Session
+                Reader = Framing.consumed received.Consumed connection.Reader }
 
-        for bytes in outgoing do
+        for bytes in received.Outgoing do
             Wire.sendRaw turn connection.Id bytes
 
-        match event with
+        match received.Event with
         | ValueSome event -> sessionEvent turn connection.Id event
         | ValueNone -> ()
 

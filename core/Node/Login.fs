@@ -129,11 +129,11 @@ let private startSession
 
     let parameters: Handshake.Parameters =
         { Role = if isResponder then Handshake.Responder else Handshake.Initiator
-          OwnKey = ownKey
-          PeerKey = peerKey
+          Own = ownKey
+          Peer = peerKey
           Label = sessionLabel }
 
-    let struct (bytes, session) = Stream.start parameters (turn.RandomBytes Handshake.entropySize)
+    let struct (records, session) = Stream.start (turn.RandomBytes Handshake.RandomSize) parameters
 
     match turn.TryConnection connection.Id with
     | ValueNone -> ()
@@ -144,7 +144,8 @@ let private startSession
                 Session = ValueSome session
                 Reader = Framing.startSptps connection.Reader }
 
-        Wire.sendRaw turn connection.Id bytes
+        for record in records do
+            Wire.sendRaw turn connection.Id record
 
 /// The host file of the node at the other end has been read: whether, and how, we go on.
 let private identified (turn: Turn) (connection: Connection) (identity: Authentication.Identity) =

@@ -1,6 +1,7 @@
 /// Puts requests on meta connections (spec 02 §3, §8).
 module TincPure.Node.Wire
 
+open System
 open TincPure.Primitives
 open TincPure.Config
 open TincPure.Sptps
@@ -35,13 +36,13 @@ let private sendRecord (turn: Turn) (connection: Connection) (data: byte[]) =
     match connection.Session with
     | ValueNone -> enqueue turn connection data
     | ValueSome session ->
-        match Stream.send 0uy data session with
+        match Stream.send 0uy (ReadOnlySpan data) session with
         | Ok struct (bytes, session) -> enqueue turn { connection with Session = ValueSome session } bytes
         | Error error ->
             turn.Log(
                 DebugLevel.traffic,
                 Priority.Error,
-                Handshake.errorText error + " from " + Label.connection connection
+                Error.text error + " from " + Label.connection connection
             )
 
 let private logSending (turn: Turn) (target: string) (name: string) (line: string) =
