@@ -1,3 +1,0 @@
-module TincPure.Simulation.Marker
-
-type Marker = class end
