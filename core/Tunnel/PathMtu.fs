@@ -85,33 +85,19 @@ type Output =
     | MtuChanged of mtu: int * minMtu: int
     | Log of LogLine
 
-let private log text =
-    Log
-        {
-            Level = DebugLevel.traffic
-            Priority = Priority.Info
-            Text = text
-        }
+let private log text = Log { Level = DebugLevel.traffic; Priority = Priority.Info; Text = text }
 
-let private logError text =
-    Log
-        {
-            Level = DebugLevel.traffic
-            Priority = Priority.Error
-            Text = text
-        }
+let private logError text = Log { Level = DebugLevel.traffic; Priority = Priority.Error; Text = text }
 
 /// A peer that we never probed.
 let initial (settings: Settings) : State =
-    {
-        Phase = Fresh
-        Mtu = settings.Limit
-        MinMtu = 0
-        MaxMtu = settings.Limit
-        LargestSent = 0
-        Retry = ValueNone
-        LastStep = Instant.never
-    }
+    { Phase = Fresh
+      Mtu = settings.Limit
+      MinMtu = 0
+      MaxMtu = settings.Limit
+      LargestSent = 0
+      Retry = ValueNone
+      LastStep = Instant.never }
 
 /// The counter by which tinc knows these phases (`mtuprobes`, spec 03 §15.1).
 let probeCount (phase: Phase) : int =
@@ -173,8 +159,7 @@ let private forget settings state =
         MinMtu = 0
         MaxMtu = settings.Limit
         LargestSent = 0
-        Retry = ValueNone
-    }
+        Retry = ValueNone }
 
 /// Ends the search when its ends have met or it took too long (spec 03 §15.3). A search that found nothing settles nothing:
 /// the router must not be told an MTU of 0.
@@ -196,46 +181,24 @@ let private tryFix settings (state: State) : struct (State * Output list) =
             + (probeCount phase).ToString()
             + " probes"
 
-        struct ({ state with
-                    Phase = Settled 0
-                    MinMtu = found
-                    MaxMtu = found
-                    Mtu = found
-                },
-                [ log text ])
+        struct ({ state with Phase = Settled 0; MinMtu = found; MaxMtu = found; Mtu = found }, [ log text ])
 
 let private sendProbe settings size (state: State) : struct (State * Output list) =
     let text = "Sending UDP probe length " + size.ToString() + " to " + settings.Label
 
-    struct ({ state with
-                LargestSent = max state.LargestSent size
-            },
-            [ log text; SendProbe size ])
+    struct ({ state with LargestSent = max state.LargestSent size }, [ log text; SendProbe size ])
 
 let private search settings probes (state: State) : struct (State * Output list) =
-    let size =
-        probeSize (floorOf settings) state.MinMtu state.MaxMtu probes
-        |> min settings.Limit
+    let size = probeSize (floorOf settings) state.MinMtu state.MaxMtu probes |> min settings.Limit
 
-    { state with
-        Phase = Searching(probes + 1)
-        Retry = ValueSome size
-    }
-    |> sendProbe settings size
+    { state with Phase = Searching(probes + 1); Retry = ValueSome size } |> sendProbe settings size
 
 let private ask settings (state: State) : struct (State * Output list) =
-    struct ({ state with
-                Phase = Asking
-                MaxMtu = settings.Limit
-            },
-            [ AskInitialMaximum ])
+    struct ({ state with Phase = Asking; MaxMtu = settings.Limit }, [ AskInitialMaximum ])
 
 let private confirm settings missed (state: State) : struct (State * Output list) =
     let struct (state, probe) =
-        { state with
-            Phase = Settled(missed + 1)
-            Retry = ValueNone
-        }
+        { state with Phase = Settled(missed + 1); Retry = ValueNone }
         |> sendProbe settings (max state.MaxMtu shortestProbe)
 
     if missed = 0 && state.MaxMtu + 1 < maximum && state.MaxMtu < settings.Limit then
@@ -259,8 +222,7 @@ let private maintain settings now (before: State) : struct (State * Output list)
         | _, Settled _ ->
             let struct (state, asking) = ask settings { state with MinMtu = 0 }
 
-            let text =
-                "Decrease in PMTU to " + settings.Label + " detected, restarting PMTU discovery"
+            let text = "Decrease in PMTU to " + settings.Label + " detected, restarting PMTU discovery"
 
             struct (state, log text :: asking)
 
@@ -270,24 +232,18 @@ let private replied settings now length (state: State) : struct (State * Output 
     if length > max state.LargestSent shortestProbe then
         struct (state, [])
     elif length > state.MaxMtu then
-        let text =
-            "Increase in PMTU to " + settings.Label + " detected, restarting PMTU discovery"
+        let text = "Increase in PMTU to " + settings.Label + " detected, restarting PMTU discovery"
 
         struct ({ state with
                     Phase = Searching 1
                     MinMtu = length
                     MaxMtu = settings.Limit
-                    Retry = ValueNone
-                },
+                    Retry = ValueNone },
                 [ log text ])
     else
         let state =
             match state.Phase with
-            | Settled _ when length = state.MaxMtu ->
-                { state with
-                    Phase = Settled 0
-                    LastStep = now
-                }
+            | Settled _ when length = state.MaxMtu -> { state with Phase = Settled 0; LastStep = now }
             | _ -> state
 
         if state.MinMtu < length then
@@ -306,8 +262,7 @@ let private refused settings size (state: State) : struct (State * Output list) 
             { state with
                 MaxMtu = min state.MaxMtu fits
                 Mtu = min state.Mtu fits
-                MinMtu = min state.MinMtu fits
-            }
+                MinMtu = min state.MinMtu fits }
 
     match state.Phase, state.Retry with
     | Searching probes, ValueSome probe when probe = size && fits < size ->
@@ -319,43 +274,20 @@ let private kernelMtu settings answer isV6 overhead (state: State) : struct (Sta
     let size, outputs =
         match answer with
         | Error reason ->
-            maximum,
-            [
-                logError ("Connecting MTU assessment socket for " + settings.Label + " failed: " + reason)
-            ]
+            maximum, [ logError ("Connecting MTU assessment socket for " + settings.Label + " failed: " + reason) ]
         | Ok mtu when mtu < minimum ->
             maximum,
-            [
-                logError (
-                    "getsockopt(IP_MTU) on "
-                    + settings.Label
-                    + " returned absurdly small value: "
-                    + mtu.ToString()
-                )
-            ]
+            [ logError ("getsockopt(IP_MTU) on " + settings.Label + " returned absurdly small value: " + mtu.ToString()) ]
         | Ok mtu ->
             match ofKernelMtu isV6 overhead mtu with
             | frame when frame = maximum -> maximum, []
             | frame ->
                 frame,
-                [
-                    log (
-                        "Using system-provided maximum tinc MTU for "
-                        + settings.Label
-                        + ": "
-                        + frame.ToString()
-                    )
-                ]
+                [ log ("Using system-provided maximum tinc MTU for " + settings.Label + ": " + frame.ToString()) ]
 
     match state.Phase with
     | Asking ->
-        let struct (state, probe) =
-            search
-                settings
-                0
-                { state with
-                    MaxMtu = min size settings.Limit
-                }
+        let struct (state, probe) = search settings 0 { state with MaxMtu = min size settings.Limit }
 
         struct (state, outputs @ probe)
     | _ -> struct (state, [])

@@ -69,33 +69,21 @@ type Output =
     | Log of LogLine
 
 let initial: State =
-    {
-        Confirmed = false
-        LastPing = Instant.never
-        PingInFlight = false
-        RoundTrip = ValueNone
-        LastGratuitous = Instant.never
-        LargestReceived = 0
-        Deadline = Instant.distant
-        Turn = 0
-    }
+    { Confirmed = false
+      LastPing = Instant.never
+      PingInFlight = false
+      RoundTrip = ValueNone
+      LastGratuitous = Instant.never
+      LargestReceived = 0
+      Deadline = Instant.distant
+      Turn = 0 }
 
-let private log text =
-    Log
-        {
-            Level = DebugLevel.traffic
-            Priority = Priority.Info
-            Text = text
-        }
+let private log text = Log { Level = DebugLevel.traffic; Priority = Priority.Info; Text = text }
 
 let private seconds count = int64 count * Instant.second
 
 let private pingDue settings (state: State) =
-    let interval =
-        if state.Confirmed then
-            settings.KeepaliveInterval
-        else
-            settings.Interval
+    let interval = if state.Confirmed then settings.KeepaliveInterval else settings.Interval
 
     Instant.add (seconds interval) state.LastPing
 
@@ -120,11 +108,7 @@ let private reassure settings now (state: State) : struct (State * Output list) 
     if now < gratuitousDue settings state then
         struct (state, [])
     else
-        let quiet =
-            { state with
-                LastGratuitous = now
-                LargestReceived = 0
-            }
+        let quiet = { state with LastGratuitous = now; LargestReceived = 0 }
 
         if state.LargestReceived = 0 then
             struct (quiet, [])
@@ -135,25 +119,16 @@ let private ping settings now hasEdge (state: State) : struct (State * Output li
     if now < pingDue settings state then
         struct (state, [])
     else
-        let text =
-            "Sending UDP probe length "
-            + PathMtu.shortestProbe.ToString()
-            + " to "
-            + settings.Label
+        let text = "Sending UDP probe length " + PathMtu.shortestProbe.ToString() + " to " + settings.Label
 
         let near = settings.LocalDiscovery && not state.Confirmed && hasEdge
 
-        struct ({ state with
-                    LastPing = now
-                    PingInFlight = true
-                },
-                [
-                    log text
-                    SendPing false
-                    if near then
-                        log text
-                        SendPing true
-                ])
+        struct ({ state with LastPing = now; PingInFlight = true },
+                [ log text
+                  SendPing false
+                  if near then
+                      log text
+                      SendPing true ])
 
 let private replied settings now kind (length: int) (state: State) : struct (State * Output list) =
     let roundTrip = Instant.between state.LastPing now
@@ -168,39 +143,28 @@ let private replied settings now kind (length: int) (state: State) : struct (Sta
         + " from "
         + settings.Label
         + (if state.PingInFlight then
-               " rtt="
-               + (roundTrip / 1000L).ToString()
-               + "."
-               + (roundTrip % 1000L).ToString("000")
+               " rtt=" + (roundTrip / 1000L).ToString() + "." + (roundTrip % 1000L).ToString("000")
            else
                "")
 
     struct ({ state with
                 Confirmed = true
                 PingInFlight = false
-                RoundTrip =
-                    if state.PingInFlight then
-                        ValueSome roundTrip
-                    else
-                        state.RoundTrip
+                RoundTrip = if state.PingInFlight then ValueSome roundTrip else state.RoundTrip
                 Deadline =
                     if settings.Enabled then
                         Instant.add (seconds settings.Timeout) now
                     else
-                        Instant.distant
-            },
-            [
-                log text
-                if not state.Confirmed then
-                    Confirmed
-            ])
+                        Instant.distant },
+            [ log text
+              if not state.Confirmed then
+                  Confirmed ])
 
 let private unconfirmed (state: State) =
     { state with
         Confirmed = false
         LargestReceived = 0
-        Deadline = Instant.distant
-    }
+        Deadline = Instant.distant }
 
 /// One step. `Maintain` may come as often as it likes: discovery keeps its own pace.
 let step (settings: Settings) (now: Instant) (input: Input) (state: State) : struct (State * Output list) =
@@ -208,12 +172,7 @@ let step (settings: Settings) (now: Instant) (input: Input) (state: State) : str
     | Maintain _ when not settings.Enabled -> struct (state, [])
     | Maintain(largestReceived, hasEdge) ->
         let struct (state, reassuring) =
-            reassure
-                settings
-                now
-                { state with
-                    LargestReceived = max state.LargestReceived largestReceived
-                }
+            reassure settings now { state with LargestReceived = max state.LargestReceived largestReceived }
 
         let struct (state, pinging) = ping settings now hasEdge state
         struct (state, reassuring @ pinging)
@@ -227,10 +186,7 @@ let step (settings: Settings) (now: Instant) (input: Input) (state: State) : str
             + settings.Label
             + ", stopping UDP communication"
 
-        struct ({ unconfirmed state with
-                    RoundTrip = ValueNone
-                },
-                [ log text; TimedOut ])
+        struct ({ unconfirmed state with RoundTrip = ValueNone }, [ log text; TimedOut ])
     | TimeoutCheck -> struct (state, [])
 
 /// Where a peer may be.
@@ -245,8 +201,7 @@ type Candidates =
         Local: Endpoint array
     }
 
-let private pick (random: uint32) (from: Endpoint array) =
-    ValueSome from[int (random % uint32 from.Length)]
+let private pick (random: uint32) (from: Endpoint array) = ValueSome from[int (random % uint32 from.Length)]
 
 /// Where the next datagram to the peer goes (spec 03 §8). An address that has proved itself is kept; else every third
 /// send goes to the known address and the others to what its neighbours tell. Any number will do as `random`.
@@ -256,19 +211,11 @@ let choose (candidates: Candidates) (local: bool) (random: uint32) (state: State
     elif state.Confirmed then
         struct (state, candidates.Known)
     else
-        let elsewhere =
-            candidates.Reverse.Length > 0 && (state.Turn <> 0 || candidates.Known.IsNone)
+        let elsewhere = candidates.Reverse.Length > 0 && (state.Turn <> 0 || candidates.Known.IsNone)
 
-        let target =
-            if elsewhere then
-                pick random candidates.Reverse
-            else
-                candidates.Known
+        let target = if elsewhere then pick random candidates.Reverse else candidates.Known
 
-        struct ({ state with
-                    Turn = (state.Turn + 1) % 3
-                },
-                target)
+        struct ({ state with Turn = (state.Turn + 1) % 3 }, target)
 
 /// The listening socket to send from: the wished one if it is of the target's family, else the first that is (spec 03 §8).
 /// `sockets` are the sockets' local addresses, by number; none when no socket is of that family.
