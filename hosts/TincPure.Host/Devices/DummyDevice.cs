@@ -1,0 +1,25 @@
+namespace TincPure.Host.Devices;
+
+/// <summary>A device that never delivers anything and swallows everything (spec 07 §4).</summary>
+internal sealed class DummyDevice : IDevice
+{
+    public string Path => "dummy";
+
+    public string Interface => "dummy";
+
+    public string Description => "dummy device";
+
+    public bool CarriesEthernet => false;
+
+    public int Handle => -1;
+
+    public DeviceRead Read(FrameBatch batch, out int errno)
+    {
+        errno = 0;
+        return DeviceRead.Done;
+    }
+
+    public int Write(ReadOnlySpan<byte> frame) => 0;
+
+    public void Dispose() { }
+}

@@ -1,0 +1,47 @@
+namespace TincPure.Host.Devices;
+
+/// <summary>
+/// Frames read from a device in one turn, one behind the other in a pinned buffer. A device that delivers
+/// super-packets splits them into several frames here.
+/// </summary>
+internal sealed class FrameBatch
+{
+    public const int MaxFrames = 64;
+
+    /// <summary>The largest frame: an IP packet of 65535 bytes behind an Ethernet header, aligned.</summary>
+    public const int MaxFrameLength = 65535 + 14 + 3;
+
+    private const int UsualFrameLength = 2048;
+
+    private readonly byte[] _buffer =
+        GC.AllocateUninitializedArray<byte>(MaxFrames * UsualFrameLength + MaxFrameLength, pinned: true);
+
+    private readonly int[] _starts = new int[MaxFrames];
+    private readonly int[] _lengths = new int[MaxFrames];
+    private int _end;
+
+    public int Count { get; private set; }
+
+    /// <summary>No further frame of the largest size fits, or the batch has its number.</summary>
+    public bool IsFull => Count == MaxFrames || _buffer.Length - _end < MaxFrameLength;
+
+    /// <summary>Where the next frame goes.</summary>
+    public Span<byte> Room => _buffer.AsSpan(_end);
+
+    public Span<byte> this[int index] => _buffer.AsSpan(_starts[index], _lengths[index]);
+
+    /// <summary>Takes the first <paramref name="length"/> bytes of <see cref="Room"/> as a frame.</summary>
+    public void Add(int length)
+    {
+        _starts[Count] = _end;
+        _lengths[Count] = length;
+        Count++;
+        _end += (length + 15) & ~15;
+    }
+
+    public void Clear()
+    {
+        Count = 0;
+        _end = 0;
+    }
+}

@@ -1,0 +1,71 @@
+using Microsoft.FSharp.Collections;
+using TincPure.Node;
+using TincPure.Primitives;
+
+namespace TincPure.Host.Engine;
+
+/// <summary>The control thread: feeds the node with what happened, in batches, and carries out what it wants.</summary>
+internal sealed class ControlLoop(INode node, InputQueue inputs, EffectRunner effects, Clock clock)
+{
+    private readonly List<Input> _batch = [];
+
+    /// <summary>Tells the node that it has started, before anything else. Its scripts have run when this returns.</summary>
+    public void Start(Input started) => Run(node.Step(clock.Now(), started), waitForScripts: true);
+
+    /// <summary>Runs until the node wants to leave; its exit code.</summary>
+    public int Run()
+    {
+        while (effects.ExitCode is null)
+            Turn();
+        return effects.ExitCode.Value;
+    }
+
+    private void Turn()
+    {
+        _batch.Clear();
+        inputs.Take(_batch, MillisecondsUntil(effects.WakeAt));
+
+        if (effects.WakeAt.Microseconds <= clock.Now().Microseconds)
+        {
+            effects.WakeAt = InstantModule.distant;
+            _batch.Add(Input.Woken);
+        }
+
+        if (_batch.Count == 0)
+            return;
+
+        foreach (var input in _batch)
+        {
+            Step(input);
+            effects.Consumed(input);
+        }
+
+        Run(node.Settle(clock.Now()), waitForScripts: false);
+    }
+
+    /// <summary>The last words of a node that leaves come after its last scripts.</summary>
+    private void Step(Input input)
+    {
+        var wanted = node.Step(clock.Now(), input);
+        Run(wanted, waitForScripts: wanted.Any(effect => effect.IsExit));
+    }
+
+    private void Run(FSharpList<Effect> wanted, bool waitForScripts)
+    {
+        foreach (var effect in wanted)
+        {
+            effects.Run(effect);
+            if (waitForScripts && effect.IsRunScript)
+                effects.FinishScripts();
+        }
+    }
+
+    private int MillisecondsUntil(Instant moment)
+    {
+        if (moment.Microseconds == InstantModule.distant.Microseconds)
+            return Timeout.Infinite;
+
+        var microseconds = moment.Microseconds - clock.Now().Microseconds;
+        return microseconds <= 0 ? 0 : (int)Math.Min((microseconds + 999) / 1000, int.MaxValue);
+    }
+}

@@ -1,0 +1,95 @@
+using Microsoft.FSharp.Collections;
+using TincPure.Config;
+using TincPure.Host.Devices;
+using TincPure.Host.Files;
+using TincPure.Host.Linux;
+using TincPure.Host.Logs;
+using TincPure.Host.Process;
+using TincPure.Host.Scripts;
+using TincPure.Host.Sockets;
+using TincPure.Node;
+using TincPure.Primitives;
+
+namespace TincPure.Host.Engine;
+
+/// <summary>What a node is made from, besides its settings.</summary>
+internal sealed record Start(
+    Settings Settings, ConfigurationReader Configuration, string PidFile, int DebugLevel, Logger Log);
+
+/// <summary>A running node with everything around it, from the opened device to the end (spec 05 §6.1, §7.6).</summary>
+internal sealed class Daemon(Start start, INodeMaker maker)
+{
+    private readonly Logger _log = start.Log;
+    private readonly Clock _clock = new();
+    private readonly InputQueue _inputs = new();
+
+    /// <summary>Runs until the node leaves; the exit code of the process.</summary>
+    /// <exception cref="StartException">The node cannot be started; what was opened has been closed.</exception>
+    public int Run()
+    {
+        using var device = DeviceOpener.Open(start.Settings, _log);
+        var socketSettings = SocketPlan.Settings(start.Settings);
+        var pairs = new Listeners(socketSettings, _log).Open(
+            SocketPlan.Listen(start.Settings), start.Settings.Own.Port);
+        try
+        {
+            return Run(device, socketSettings, pairs);
+        }
+        finally
+        {
+            foreach (var pair in pairs)
+                pair.Dispose();
+        }
+    }
+
+    private int Run(IDevice device, SocketSettings socketSettings, IReadOnlyList<ListeningPair> pairs)
+    {
+        var tcp = Locals(pairs.Select(pair => pair.Tcp));
+        var udp = Locals(pairs.Select(pair => pair.Udp));
+
+        // Before the pid file of a daemon that runs is overwritten.
+        var socketPath = PidFile.SocketPath(start.PidFile);
+        ControlSocket.RefuseIfServed(socketPath);
+        using var pidFile = PidFile.Write(start.PidFile, PidFile.NewCookie(), tcp.Head);
+        using var control = OperatingSystem.IsWindows() ? null : ControlSocket.Open(socketPath);
+
+        using var scripts = new ScriptRunner(ScriptSettings.From(start.Settings), _log);
+        using var meta = new MetaSockets(_inputs, socketSettings, _log);
+        using var packets = Packets(device, pairs);
+        var effects = new EffectRunner(
+            _log,
+            meta,
+            packets,
+            new Resolver(_inputs, socketSettings),
+            scripts,
+            new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, _log),
+            new AddressQueries(_inputs));
+        var node = maker.Node(new NodeStart(start, device, pidFile.Cookie), _clock.Now());
+        var loop = new ControlLoop(node, _inputs, effects, _clock);
+
+        using var signals = new Signals(_inputs, onHangup: _log.Reopen);
+        packets.Start();
+        loop.Start(Input.NewStarted(udp, tcp));
+        ProcessPriorities.Set(start.Settings, _log);
+        _log.Umbilical?.Succeed();
+        _log.Umbilical = null;
+        foreach (var pair in pairs)
+            meta.Accept(pair.Tcp);
+        if (control is not null)
+            meta.Accept(control.Socket);
+
+        return loop.Run();
+    }
+
+    private PacketLoop Packets(IDevice device, IReadOnlyList<ListeningPair> pairs)
+    {
+        var forwarder = maker.Forwarder();
+        var sockets = pairs.Select(pair => pair.Udp);
+        return OperatingSystem.IsLinux()
+            ? new LinuxPacketLoop(forwarder, device, sockets, _inputs, _clock, _log)
+            : new PortablePacketLoop(forwarder, device, sockets, _inputs, _clock, _log);
+    }
+
+    private static FSharpList<Endpoint> Locals(IEnumerable<System.Net.Sockets.Socket> sockets) =>
+        ListModule.OfSeq(sockets.Select(socket => Endpoints.FromSocket(socket.LocalEndPoint)));
+}

@@ -1,0 +1,97 @@
+using TincPure.Host.Files;
+using TincPure.Host.Logs;
+using TincPure.Host.Scripts;
+using TincPure.Host.Sockets;
+using TincPure.Node;
+using TincPure.Primitives;
+
+namespace TincPure.Host.Engine;
+
+/// <summary>Carries out what the core decided. Knows how, never whether.</summary>
+internal sealed class EffectRunner(
+    Logger log,
+    MetaSockets meta,
+    IPacketPlane packets,
+    Resolver resolver,
+    ScriptRunner scripts,
+    NodeFiles files,
+    AddressQueries addresses)
+{
+    /// <summary>When the node wants to be woken.</summary>
+    public Instant WakeAt { get; set; } = InstantModule.distant;
+
+    /// <summary>Set when the node wants to leave.</summary>
+    public int? ExitCode { get; private set; }
+
+    public void Run(Effect effect)
+    {
+        switch (effect)
+        {
+            case Effect.Log e:
+                log.WriteAnyway(e.Item.Priority, e.Item.Text);
+                break;
+            case Effect.Send e:
+                meta.Send(e.Item1, e.Item2);
+                break;
+            case Effect.Connect e:
+                meta.Connect(e.Item1, e.target);
+                break;
+            case Effect.Close e:
+                meta.Close(e.Item);
+                break;
+            case Effect.Tarpit e:
+                meta.Tarpit(e.Item);
+                break;
+            case Effect.Resolve e:
+                resolver.Resolve(e.request, e.host, e.port);
+                break;
+            case Effect.Packet e:
+                packets.Post(e.Item);
+                break;
+            case Effect.WakeAt e:
+                WakeAt = e.Item;
+                break;
+            case Effect.RunScript e:
+                scripts.Start(e.Item);
+                break;
+            case Effect.ReadHostFile e:
+                files.ReadHost(e.Item);
+                break;
+            case Effect.AppendHostFile e:
+                files.AppendHost(e.Item1, e.text);
+                break;
+            case Effect.SaveRecentAddresses e:
+                files.SaveRecentAddresses(e.Item1, e.Item2);
+                break;
+            case Effect.AskPathMtu e:
+                addresses.AskPathMtu(e.peer, e.target);
+                break;
+            case Effect.AskLocalAddress e:
+                addresses.AskLocal(e.source, e.frame, e.sender);
+                break;
+            case Effect.Exit e:
+                ExitCode = e.code;
+                break;
+            default:
+                if (effect.IsReadConfiguration)
+                    files.ReadConfiguration();
+                break;
+        }
+    }
+
+    public void FinishScripts() => scripts.Finish();
+
+    /// <summary>The node has seen this input: whoever posted it may post more.</summary>
+    public void Consumed(Input input)
+    {
+        switch (input)
+        {
+            case Input.Received received:
+                meta.Consumed(received.Item1);
+                break;
+            case Input.Accepted:
+                meta.AcceptedConsumed();
+                break;
+        }
+    }
+}

@@ -1,0 +1,16 @@
+using TincPure.Primitives;
+using TincPure.Routing;
+
+namespace TincPure.Host.Engine;
+
+/// <summary>The packet plane as its thread drives it: the core's forwarder, or a test's.</summary>
+internal interface IForwarder
+{
+    void Apply(PacketCommand command, Instant now, Outbox outbox);
+
+    /// <summary>The frame may be changed in place.</summary>
+    void FromDevice(Span<byte> frame, Instant now, Outbox outbox);
+
+    /// <summary>The datagram may be changed in place.</summary>
+    void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox);
+}

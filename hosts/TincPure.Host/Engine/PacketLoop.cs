@@ -1,0 +1,181 @@
+using System.Collections.Concurrent;
+using TincPure.Host.Devices;
+using TincPure.Host.Logs;
+using TincPure.Host.Process;
+using TincPure.Primitives;
+using TincPure.Routing;
+
+namespace TincPure.Host.Engine;
+
+/// <summary>
+/// The thread that owns the packet plane. Each turn takes what is there from one source, a batch at most, and writes out
+/// what came of it. How to wait for sources and how to move datagrams is the platform's.
+/// </summary>
+internal abstract class PacketLoop : IPacketPlane
+{
+    /// <summary>Failed reads of the device in a row that end the daemon (spec 07 §1.3).</summary>
+    private const int MaxDeviceErrors = 10;
+
+    private static readonly TimeSpan DevicePause = TimeSpan.FromMilliseconds(50);
+
+    private readonly ConcurrentQueue<PacketCommand> _commands = new();
+    private readonly FrameBatch _frames = new();
+    private readonly IForwarder _forwarder;
+    private readonly Clock _clock;
+    private readonly Logger _log;
+    private readonly RateLimit _complaints = new(perSecond: 5);
+    private readonly Thread _thread;
+    private int _deviceErrors;
+    private int _woken;
+    private volatile bool _stopping;
+
+    protected PacketLoop(IForwarder forwarder, IDevice device, InputQueue inputs, Clock clock, Logger log)
+    {
+        _forwarder = forwarder;
+        Device = device;
+        Inputs = inputs;
+        _clock = clock;
+        _log = log;
+        _thread = new Thread(Run) { Name = "packets", IsBackground = true };
+    }
+
+    protected IDevice Device { get; }
+
+    protected InputQueue Inputs { get; }
+
+    protected Outbox Outbox { get; } = new();
+
+    /// <summary>The device is not read before this moment; the far future when it is gone.</summary>
+    protected DateTime DevicePausedUntil { get; private set; }
+
+    public void Start() => _thread.Start();
+
+    public void Post(PacketCommand command)
+    {
+        _commands.Enqueue(command);
+        if (Interlocked.Exchange(ref _woken, 1) == 0)
+            Wake();
+    }
+
+    private void Run()
+    {
+        while (!_stopping)
+            Turn();
+    }
+
+    /// <summary>Waits for something to do, and does it.</summary>
+    protected abstract void Turn();
+
+    /// <summary>Ends the wait of the packet thread. Called by other threads.</summary>
+    protected abstract void Wake();
+
+    /// <summary>Sends the datagrams among the entries of the outbox, in order; reports those that the path refuses.</summary>
+    protected abstract void SendDatagrams();
+
+    protected void ApplyCommands()
+    {
+        Volatile.Write(ref _woken, 0);
+        var now = _clock.Now();
+        while (_commands.TryDequeue(out var command))
+        {
+            _forwarder.Apply(command, now, Outbox);
+            if (!Outbox.HasRoom)
+                Flush();
+        }
+
+        Flush();
+    }
+
+    protected void ReadDevice()
+    {
+        _frames.Clear();
+        var result = Device.Read(_frames, out var errno);
+        var now = _clock.Now();
+        for (var i = 0; i < _frames.Count; i++)
+        {
+            _forwarder.FromDevice(_frames[i], now, Outbox);
+            if (!Outbox.HasRoom)
+                Flush();
+        }
+
+        Flush();
+        if (result == DeviceRead.Done)
+            _deviceErrors = 0;
+        else
+            DeviceFailed(result, errno);
+    }
+
+    private void DeviceFailed(DeviceRead result, int errno)
+    {
+        _log.Error(
+            "Error while reading from " + Device.Description + " " + Device.Path + ": " + ErrorText.OfErrno(errno));
+        DevicePausedUntil = DateTime.UtcNow + DevicePause * _deviceErrors;
+        _deviceErrors++;
+        if (result == DeviceRead.Failed && _deviceErrors <= MaxDeviceErrors)
+            return;
+
+        if (result == DeviceRead.Failed)
+            _log.Error("Too many errors from " + Device.Path + ", exiting!");
+        DevicePausedUntil = DateTime.MaxValue;
+        Inputs.Post(Node.Input.NewSignalled(Node.Signal.Terminate));
+    }
+
+    /// <summary>One turn's moment, for all datagrams of a batch.</summary>
+    protected Instant Now() => _clock.Now();
+
+    protected void Received(int socket, Endpoint source, Span<byte> datagram, Instant now)
+    {
+        _forwarder.FromSocket(socket, source, datagram, now, Outbox);
+        if (!Outbox.HasRoom)
+            Flush();
+    }
+
+    /// <summary>Writes out everything in the outbox and empties it.</summary>
+    protected void Flush()
+    {
+        if (Outbox.IsEmpty)
+            return;
+
+        SendDatagrams();
+        WriteFrames();
+        foreach (var punt in Outbox.Punts)
+            Inputs.Post(punt);
+        Outbox.Reset();
+    }
+
+    private void WriteFrames()
+    {
+        foreach (ref readonly var entry in Outbox.Entries)
+        {
+            if (entry.Kind != EntryKind.Device)
+                continue;
+
+            var errno = Device.Write(Outbox.Arena.AsSpan(entry.Offset, entry.Length));
+            if (errno != 0)
+                Complain(
+                    DebugLevel.always, Priority.Error, "Can't write to " + Device.Description + " " + Device.Path, errno);
+        }
+    }
+
+    /// <summary>The path refuses a datagram of this size.</summary>
+    protected void ReportTooLong(in OutboxEntry entry)
+    {
+        if (entry.Peer >= 0)
+            Outbox.Punt(Punt.NewPathTooSmall(entry.Peer, entry.Payload));
+    }
+
+    /// <summary>A log line about a packet; of too many in a short time only some are written.</summary>
+    protected void Complain(int level, Priority priority, string what, int errno)
+    {
+        if (level <= _log.Level && _complaints.Allows())
+            _log.Write(level, priority, what + ": " + ErrorText.OfErrno(errno));
+    }
+
+    public virtual void Dispose()
+    {
+        _stopping = true;
+        Wake();
+        if (_thread.IsAlive)
+            _thread.Join();
+    }
+}

@@ -1,0 +1,161 @@
+using System.Net.Sockets;
+using TincPure.Host.Devices;
+using TincPure.Host.Engine;
+using TincPure.Host.Logs;
+using TincPure.Primitives;
+using TincPure.Routing;
+
+namespace TincPure.Host.Linux;
+
+/// <summary>The packet thread on Linux: one epoll wait for the device, all UDP sockets and the control thread.</summary>
+internal sealed unsafe class LinuxPacketLoop : PacketLoop
+{
+    /// <summary>Tags of the epoll set; sockets have their numbers.</summary>
+    private const int CommandsTag = -1, DeviceTag = -2;
+
+    private readonly EpollSet _ready = new();
+    private readonly int[] _tags = new int[16];
+    private readonly int _commands = Libc.EventDescriptor(0, Libc.EFD_NONBLOCK | Libc.EFD_CLOEXEC);
+    private readonly int[] _sockets;
+    private readonly DatagramReader _reader = new();
+    private readonly DatagramWriter _writer = new();
+    private bool _deviceWatched;
+
+    public LinuxPacketLoop(
+        IForwarder forwarder, IDevice device, IEnumerable<Socket> sockets, InputQueue inputs, Clock clock, Logger log)
+        : base(forwarder, device, inputs, clock, log)
+    {
+        _sockets = [.. sockets.Select(socket => (int)socket.Handle)];
+        _ready.Add(_commands, CommandsTag);
+        for (var i = 0; i < _sockets.Length; i++)
+            _ready.Add(_sockets[i], i);
+    }
+
+    protected override void Turn()
+    {
+        var count = _ready.Wait(_tags, WatchDevice());
+        for (var i = 0; i < count; i++)
+        {
+            switch (_tags[i])
+            {
+                case CommandsTag:
+                    ulong wakeUps;
+                    Libc.Read(_commands, &wakeUps, sizeof(ulong));
+                    ApplyCommands();
+                    break;
+                case DeviceTag:
+                    ReadDevice();
+                    break;
+                case var socket:
+                    ReceiveFrom(socket);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>Watches the device except while it is paused; the milliseconds until the pause ends.</summary>
+    private int WatchDevice()
+    {
+        if (Device.Handle < 0 || (_deviceWatched && DevicePausedUntil == default))
+            return Timeout.Infinite;
+
+        var pause = DevicePausedUntil - DateTime.UtcNow;
+        var watch = pause <= TimeSpan.Zero;
+        if (watch != _deviceWatched)
+        {
+            if (watch)
+                _ready.Add(Device.Handle, DeviceTag);
+            else
+                _ready.Remove(Device.Handle);
+            _deviceWatched = watch;
+        }
+
+        return watch || DevicePausedUntil == DateTime.MaxValue
+            ? Timeout.Infinite
+            : (int)pause.TotalMilliseconds + 1;
+    }
+
+    private void ReceiveFrom(int socket)
+    {
+        var count = _reader.Receive(_sockets[socket]);
+        if (count < 0 && -count is not (Libc.EAGAIN or Libc.EINTR))
+            Complain(DebugLevel.always, Priority.Error, "Receiving packet failed", -count);
+
+        var now = Now();
+        for (var i = 0; i < count; i++)
+        {
+            if (_reader.TryGet(i, out var source, out var datagram))
+                Received(socket, source, datagram, now);
+        }
+
+        Flush();
+    }
+
+    protected override void SendDatagrams()
+    {
+        var entries = Outbox.Entries;
+        var socket = -1;
+        _writer.Clear();
+        fixed (byte* arena = Outbox.Arena)
+        {
+            for (var i = 0; i < entries.Length; i++)
+            {
+                ref readonly var entry = ref entries[i];
+                if (entry.Kind != EntryKind.Datagram || (uint)entry.Socket >= (uint)_sockets.Length)
+                    continue;
+
+                if (entry.Socket != socket || _writer.IsFull)
+                    SendGathered(socket);
+                socket = entry.Socket;
+                _writer.Add(i, entry, arena);
+            }
+        }
+
+        SendGathered(socket);
+    }
+
+    private void SendGathered(int socket)
+    {
+        for (var i = 0; i < _writer.Count;)
+        {
+            var sent = _writer.Send(_sockets[socket], i);
+            if (sent > 0)
+                i += sent;
+            else if (-sent != Libc.EINTR)
+                SendFailed(_writer.EntryOf(i++), -sent);
+        }
+
+        _writer.Clear();
+    }
+
+    private void SendFailed(int entryIndex, int errno)
+    {
+        ref readonly var entry = ref Outbox.Entries[entryIndex];
+        switch (errno)
+        {
+            case Libc.EMSGSIZE:
+                ReportTooLong(entry);
+                break;
+            case Libc.EAGAIN:
+                // The socket's buffer is full: lost, as on any full queue.
+                break;
+            default:
+                Complain(
+                    DebugLevel.traffic, Priority.Warning, "Error sending to " + EndpointModule.toText(entry.Target), errno);
+                break;
+        }
+    }
+
+    protected override void Wake()
+    {
+        ulong one = 1;
+        Libc.Write(_commands, &one, sizeof(ulong));
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _ready.Dispose();
+        Libc.Close(_commands);
+    }
+}

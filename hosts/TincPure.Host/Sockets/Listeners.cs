@@ -1,0 +1,161 @@
+using System.Net;
+using System.Net.Sockets;
+using TincPure.Host.Logs;
+using TincPure.Host.Process;
+using TincPure.Primitives;
+
+namespace TincPure.Host.Sockets;
+
+/// <summary>One BindToAddress or ListenAddress. No address is the wildcard; no port is the node's own.</summary>
+internal sealed record ListenRequest(string? Address, string? Port);
+
+/// <summary>A TCP and a UDP socket on the same address. Sockets are numbered in the order of these pairs.</summary>
+internal sealed record ListeningPair(Socket Tcp, Socket Udp) : IDisposable
+{
+    public void Dispose()
+    {
+        Tcp.Dispose();
+        Udp.Dispose();
+    }
+}
+
+/// <summary>Opens the listening sockets (spec 02 §18, spec 05 §6.4).</summary>
+internal sealed class Listeners(SocketSettings settings, Logger log)
+{
+    private const int MaxPairs = 8;
+    private const int Backlog = 3;
+
+    /// <summary>For ports that the system chooses: all sockets follow the first.</summary>
+    private int _chosenPort;
+
+    /// <exception cref="StartException">A name that cannot be resolved, too many sockets, or none.</exception>
+    public IReadOnlyList<ListeningPair> Open(IReadOnlyList<ListenRequest> requests, string ownPort)
+    {
+        var pairs = new List<ListeningPair>();
+        var seen = new HashSet<IPEndPoint>();
+        var wanted = requests.Count == 0 ? [new ListenRequest(null, null)] : requests;
+        try
+        {
+            foreach (var target in wanted.SelectMany(request => Targets(request, ownPort)))
+            {
+                if (!seen.Add(target))
+                    continue;
+                if (pairs.Count == MaxPairs)
+                    throw new StartException("Too many listening sockets");
+                if (OpenPair(target) is { } pair)
+                    pairs.Add(pair);
+            }
+
+            if (pairs.Count == 0)
+                throw new StartException("Unable to create any listening socket!");
+        }
+        catch (StartException)
+        {
+            pairs.ForEach(pair => pair.Dispose());
+            throw;
+        }
+
+        return pairs;
+    }
+
+    private IEnumerable<IPEndPoint> Targets(ListenRequest request, string ownPort)
+    {
+        if (!ServicePort.TryParse(request.Port ?? ownPort, out var port))
+            throw LookupFailed("Servname not supported for ai_socktype");
+
+        return Addresses(request.Address).Select(address => new IPEndPoint(address, port));
+    }
+
+    private IEnumerable<IPAddress> Addresses(string? name)
+    {
+        if (name is null or "*")
+            return new[] { IPAddress.Any, IPAddress.IPv6Any }.Where(IsWanted);
+        if (IPAddress.TryParse(name, out var literal))
+            return IsWanted(literal) ? [literal] : throw LookupFailed("Address family for hostname not supported");
+
+        try
+        {
+            return Dns.GetHostAddresses(name, settings.Family);
+        }
+        catch (Exception e) when (e is SocketException or ArgumentException)
+        {
+            throw LookupFailed(ErrorText.Of(e));
+        }
+    }
+
+    private bool IsWanted(IPAddress address) =>
+        settings.Family == AddressFamily.Unspecified || address.AddressFamily == settings.Family;
+
+    private static StartException LookupFailed(string reason) =>
+        new("System call `getaddrinfo' failed: " + reason);
+
+    /// <summary>Both sockets, or neither: an address that cannot be used is logged and skipped.</summary>
+    private ListeningPair? OpenPair(IPEndPoint target)
+    {
+        var tcp = Open(target, SocketType.Stream, ProtocolType.Tcp, "tcp");
+        if (tcp is null)
+            return null;
+
+        var bound = (IPEndPoint)tcp.LocalEndPoint!;
+        if (target.Port == 0 && _chosenPort == 0)
+            _chosenPort = bound.Port;
+
+        var udp = Open(target, SocketType.Dgram, ProtocolType.Udp, "udp");
+        if (udp is null)
+        {
+            tcp.Dispose();
+            return null;
+        }
+
+        tcp.Listen(Backlog);
+        log.Write(
+            DebugLevel.connections, Priority.Notice, "Listening on " + EndpointModule.toText(Endpoints.FromSocket(bound)));
+        return new ListeningPair(tcp, udp);
+    }
+
+    private Socket? Open(IPEndPoint target, SocketType type, ProtocolType protocol, string protocolName)
+    {
+        Socket? socket = null;
+        try
+        {
+            socket = new Socket(target.AddressFamily, type, protocol);
+            if (target.AddressFamily == AddressFamily.InterNetworkV6)
+                socket.DualMode = false;
+            if (type == SocketType.Dgram)
+                SocketOptions.SetDatagram(socket, settings, log);
+            if (SocketOptions.BindToInterface(socket, settings, log))
+            {
+                Bind(socket, target);
+                return socket;
+            }
+        }
+        catch (SocketException e)
+        {
+            log.Error(
+                "Can't bind to " + EndpointModule.toText(Endpoints.FromSocket(target)) + "/" + protocolName + ": "
+                + ErrorText.Of(e));
+        }
+
+        socket?.Dispose();
+        return null;
+    }
+
+    /// <summary>A port of 0 takes the port that the system chose for the first socket, if it is free here too.</summary>
+    private void Bind(Socket socket, IPEndPoint target)
+    {
+        if (target.Port == 0 && _chosenPort != 0)
+        {
+            try
+            {
+                socket.Bind(new IPEndPoint(target.Address, _chosenPort));
+                return;
+            }
+            catch (SocketException)
+            {
+                // Taken: the system chooses another.
+            }
+        }
+
+        socket.Bind(target);
+    }
+}

@@ -1,0 +1,36 @@
+using System.Net;
+using TincPure.Config;
+using AddressFamily = System.Net.Sockets.AddressFamily;
+
+namespace TincPure.Host.Sockets;
+
+/// <summary>What the configuration says about sockets, in the terms of this host.</summary>
+internal static class SocketPlan
+{
+    public static SocketSettings Settings(Settings settings) =>
+        new()
+        {
+            Mark = settings.FWMark,
+            Interface = settings.BindToInterface.IsSome ? settings.BindToInterface.Value : null,
+            ReceiveBuffer = settings.UdpReceiveBuffer,
+            ReceiveBufferConfigured = settings.UdpReceiveBufferGiven,
+            SendBuffer = settings.UdpSendBuffer,
+            SendBufferConfigured = settings.UdpSendBufferGiven,
+            DontFragment = settings.PmtuDiscovery,
+            Family =
+                settings.AddressFamily.IsOnlyIpv4 ? AddressFamily.InterNetwork
+                : settings.AddressFamily.IsOnlyIpv6 ? AddressFamily.InterNetworkV6
+                : AddressFamily.Unspecified,
+            OutgoingFrom = [.. settings.BindToAddress.SelectMany(Literal)],
+        };
+
+    /// <summary>BindToAddress lines come before ListenAddress lines.</summary>
+    public static IReadOnlyList<ListenRequest> Listen(Settings settings) =>
+        [.. settings.BindToAddress.Concat(settings.ListenAddress).Select(Request)];
+
+    private static ListenRequest Request(ListenAddress address) =>
+        new(address.Host, address.Port.IsSome ? address.Port.Value : null);
+
+    private static IEnumerable<IPAddress> Literal(ListenAddress address) =>
+        IPAddress.TryParse(address.Host, out var literal) ? [literal] : [];
+}
