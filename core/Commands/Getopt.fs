@@ -1,5 +1,5 @@
-/// Command lines read by the rules of GNU getopt_long (spec 05 §1.1): options and other words mixed, `--` ends the
-/// options, long names may be shortened while unambiguous.
+/// Command lines read by the rules of GNU getopt_long (spec 05 §1.1): options and other words mixed or options first,
+/// `--` ends the options, long names may be shortened while unambiguous.
 module TincPure.Commands.Getopt
 
 open System
@@ -81,16 +81,17 @@ let private shortOption
             Ok(struct (Option(i, next), others))
         | _ -> Ok(struct (Option(i, ValueSome attached), rest))
 
-/// Everything on a command line, in order, or getopt's message about the first thing wrong with an option.
-let parse (argv0: string) (rules: Rule array) (words: string list) : Result<Found list, string> =
+let private walk (stopAtWord: bool) argv0 rules words : Result<struct (Found list * string list), string> =
     let rec go found rest =
         match rest with
-        | [] -> Ok(List.rev found)
-        | "--" :: others -> Ok(List.rev found @ List.map Word others)
+        | [] -> Ok(struct (List.rev found, []))
+        | "--" :: others when stopAtWord -> Ok(struct (List.rev found, others))
+        | "--" :: others -> Ok(struct (List.rev found @ List.map Word others, []))
         | (word: string) :: others when word.StartsWith("--", StringComparison.Ordinal) ->
             longOption argv0 rules (word.Substring 2) others |> continueWith found
         | word :: others when word.Length > 1 && word[0] = '-' ->
             shortOption argv0 rules (word.Substring 1) others |> continueWith found
+        | _ when stopAtWord -> Ok(struct (List.rev found, rest))
         | word :: others -> go (Word word :: found) others
 
     and continueWith found step =
@@ -99,3 +100,10 @@ let parse (argv0: string) (rules: Rule array) (words: string list) : Result<Foun
         | Result.Error message -> Result.Error message
 
     go [] words
+
+/// Everything on a command line, in order, or getopt's message about the first thing wrong with an option.
+let parse (argv0: string) (rules: Rule array) (words: string list) : Result<Found list, string> =
+    walk false argv0 rules words |> Result.map (fun (struct (found, _)) -> found)
+
+/// The options before the first other word, and that word with all that follow.
+let parseLeading (argv0: string) (rules: Rule array) (words: string list) = walk true argv0 rules words
