@@ -8,14 +8,10 @@ open TincPure.Primitives
 [<Literal>]
 let idsSize = 12
 
-/// Sequence number, record type and tag.
-[<Literal>]
-let recordOverhead = 21
-
 /// Whether a node puts IDs in front of datagrams and reads them: then it can relay datagrams, too.
 let hasIds (options: uint32) : bool = Options.minor options >= MinorVersion.udpRelay
 
-/// Record types (spec 03 §4).
+/// Record types of data; `Record.Handshake` is above them all (spec 03 §4).
 module RecordType =
 
     /// A compressed packet: added to the other types.
@@ -32,9 +28,6 @@ module RecordType =
 
     [<Literal>]
     let probe = 4uy
-
-    [<Literal>]
-    let handshake = 128uy
 
 /// The node that a datagram with IDs is meant for; `NodeId.none` if it came straight from its source.
 let destination (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit datagram)

@@ -1,0 +1,106 @@
+namespace TincPure.Routing
+
+open System
+open TincPure.Packet
+open TincPure.Primitives
+open TincPure.Sptps
+
+/// The packet plane: reads the forwarding table, owns the sessions and counters, and writes what comes of packets and commands
+/// into an outbox. Owned by one thread. In the steady state a packet allocates nothing (spec 03, spec 04 §7 to §14).
+[<Sealed>]
+type Forwarder() =
+    let plane = Plane()
+    let sender = Sender plane
+    let router = FrameRouter(plane, sender)
+    let receiver = Receiver(plane, sender, router)
+
+    let begin' (now: Instant) (outbox: Outbox) =
+        plane.Now <- now
+        plane.Outbox <- outbox
+        plane.Priority <- 0uy
+
+    /// State for a peer of a command, which may be newer than the forwarding table.
+    let stateOf (peer: int) =
+        plane.Grow(peer + 1)
+        plane.State peer
+
+    let traffic () =
+        [| for peer in 0 .. plane.States.Length - 1 do
+               let state = plane.State peer
+
+               if state.InPackets <> 0L || state.OutPackets <> 0L then
+                   { Peer = peer
+                     InPackets = state.InPackets
+                     InBytes = state.InBytes
+                     OutPackets = state.OutPackets
+                     OutBytes = state.OutBytes } |]
+
+    let sealHandshake (peer: int) (body: byte[]) (outbox: Outbox) =
+        match (stateOf peer).Session with
+        | null -> ()
+        | session ->
+            let datagram = Array.zeroCreate (body.Length + Record.DatagramOverhead)
+
+            if session.Seal(Record.Handshake, body.AsSpan(), datagram.AsSpan()) > 0 then
+                outbox.Answer(HandshakeSealed(peer, datagram))
+
+    let start (peer: int) (sendKey: byte[]) (receiveKey: byte[]) (replayWindow: int) =
+        (stateOf peer).Start(Session(sendKey, receiveKey, replayWindow), plane.Now)
+        sender.SendWaiting peer
+
+    let withSession (peer: int) (change: Session -> unit) =
+        match (stateOf peer).Session with
+        | null -> ()
+        | session -> change session
+
+    let canRelay (source: int) (destination: int) (datagram: byte[]) =
+        plane.Knows source
+        && plane.Knows destination
+        && destination <> plane.Own
+        && (plane.Peer destination).Reachable
+        && datagram.Length >= Record.DatagramOverhead
+
+    /// Carries out a command of the control plane. Those about peers that no forwarding table named yet do nothing.
+    member _.Apply(command: PacketCommand, now: Instant, outbox: Outbox) : unit =
+        begin' now outbox
+
+        match command with
+        | Publish fib -> plane.Publish fib
+        | StartSession(peer, sendKey, receiveKey, replayWindow) -> start peer sendKey receiveKey replayWindow
+        | RetireSession peer -> (stateOf peer).Retire now
+        | DropSession peer -> (stateOf peer).Drop()
+        | UseSendKey(peer, key) -> withSession peer (fun session -> session.UseSendKey key)
+        | OfferReceiveKey(peer, key) -> withSession peer (fun session -> session.OfferReceiveKey key)
+        | ActivateReceiveKey peer -> withSession peer (fun session -> session.ActivateReceiveKey now)
+        | SealHandshake(peer, body) -> sealHandshake peer body outbox
+        | SendProbe(peer, target, socket, payload) when plane.Knows peer ->
+            sender.Probe(plane.Peer peer, plane.State peer, target, socket, payload.AsSpan())
+        | OpenDatagram(source, carrier, datagram) when plane.Knows source ->
+            receiver.FromTcp(source, carrier, datagram.AsSpan())
+        | RelayDatagram(source, destination, datagram) when canRelay source destination datagram ->
+            sender.Relay(plane.Peer source, plane.Peer destination, datagram.AsSpan(), -1)
+        | RouteFrame(source, frame) when plane.Knows source -> receiver.Frame(source, frame.AsSpan())
+        | SendTimeExceeded(source, frame, from) when plane.Knows source ->
+            router.AnswerExpired(source, frame.AsSpan(), from)
+        | ReportTraffic token -> outbox.Answer(Traffic(token, traffic ()))
+        | SendProbe _
+        | OpenDatagram _
+        | RelayDatagram _
+        | RouteFrame _
+        | SendTimeExceeded _ -> ()
+
+    /// A frame from the device, Ethernet header included; it may be changed. Longer ones than 1518 bytes are dropped.
+    member _.FromDevice(frame: Span<byte>, now: Instant, outbox: Outbox) : unit =
+        begin' now outbox
+
+        if plane.HasFib && frame.Length <= Protocol.mtu then
+            let own = plane.Own
+            plane.State(own).CountIn frame.Length
+            router.Route(own, frame)
+
+    /// A datagram that came from `source` on a listening socket; it is opened in place.
+    member _.FromSocket(socket: int, source: Endpoint, datagram: Span<byte>, now: Instant, outbox: Outbox) : unit =
+        begin' now outbox
+
+        if plane.HasFib then
+            receiver.FromSocket(socket, source, datagram)

@@ -1,0 +1,339 @@
+namespace TincPure.Routing
+
+open System
+open TincPure.Config
+open TincPure.Packet
+open TincPure.Primitives
+open TincPure.Sptps
+
+/// Finds out whom a datagram is from and for, opens what is for us and moves the rest on (spec 03 §10).
+[<Sealed>]
+type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
+    /// Punts of one kind about one peer in one second.
+    let perSecond = 4
+
+    /// Sessions that are tried for a datagram that could be anybody's, once per second.
+    let maxTries = 256
+
+    /// A packet that came without Ethernet header and without room for one.
+    let scratch = Array.zeroCreate<byte>(Ethernet.headerSize + Protocol.mtu)
+
+    let mutable strangers = Ration()
+    let mutable searches = Ration()
+
+    let label node = plane.Peer(node).Label
+
+    let readsIds (peer: Peer) = Datagram.hasIds peer.Options
+
+    let logTraffic (priority: Priority) (text: string) = plane.Log(DebugLevel.traffic, priority, text)
+
+    let unknownSource (source: Endpoint) (length: int) =
+        if strangers.Take(plane.Now, perSecond) then
+            plane.Outbox.Punt(UnknownSource(source, length))
+
+    let failed (peer: int) (carrier: Carrier voption) (failure: OpenFailure) =
+        let state = plane.State peer
+
+        if state.Failures.Take(plane.Now, perSecond) then
+            plane.Outbox.Punt(OpenFailed(peer, carrier, failure))
+
+    let bad (peer: int) (carrier: Carrier voption) (level: int) (priority: Priority) (text: string) =
+        plane.Log(level, priority, text)
+        failed peer carrier (BadPayload text)
+        false
+
+    /// The failure that a session's verdict means, told to the control plane.
+    let refused (peer: int) (carrier: Carrier voption) (result: OpenResult) =
+        let state = plane.State peer
+
+        let failure =
+            match result with
+            | OpenResult.BadTag when not state.CanReceive -> NoSession
+            | OpenResult.BadTag ->
+                state.BadTags <- state.BadTags + 1
+                BadTag state.BadTags
+            | OpenResult.TooShort -> TooShort
+            | _ -> Replayed
+
+        failed peer carrier failure
+
+    /// Routes a packet or frame out of a record.
+    member private _.Routed(peer: int, frame: Span<byte>) : unit =
+        plane.State(peer).CountIn frame.Length
+        router.Route(peer, frame)
+
+    /// Puts the Ethernet header in front of an IP packet that stands at `start` in `datagram`; empty if it is no IP packet.
+    member private _.WithHeader(datagram: Span<byte>, start: int, length: int) : Span<byte> =
+        let frame =
+            if start >= Ethernet.headerSize then
+                datagram.Slice(start - Ethernet.headerSize, Ethernet.headerSize + length)
+            else
+                let target = scratch.AsSpan(0, Ethernet.headerSize + length)
+                datagram.Slice(start, length).CopyTo(target.Slice Ethernet.headerSize)
+                target
+
+        if length > 0 && Ethernet.tryWriteHeader frame frame[Ethernet.headerSize] then
+            frame
+        else
+            Span.Empty
+
+    /// What an opened record of `peer` holds, below type 128 (spec 03 §4). `start` is where its payload begins. False, and told
+    /// to the control plane, if it made no sense.
+    member private this.Record
+        (peer: int, carrier: Carrier voption, recordType: byte, datagram: Span<byte>, start: int, length: int)
+        : bool =
+        let routed = plane.Fib.Settings.Mode.IsRouter
+        let hasFrame = recordType &&& Datagram.RecordType.frame <> 0uy
+
+        if length > Protocol.mtu then
+            bad
+                peer
+                carrier
+                DebugLevel.always
+                Priority.Error
+                ("Packet from "
+                 + label peer
+                 + " larger than maximum supported size ("
+                 + length.ToString()
+                 + " > "
+                 + Protocol.mtu.ToString()
+                 + ")")
+        elif recordType > 3uy then
+            bad
+                peer
+                carrier
+                DebugLevel.always
+                Priority.Error
+                ("Unexpected SPTPS record type "
+                 + recordType.ToString()
+                 + " len "
+                 + length.ToString()
+                 + " from "
+                 + label peer)
+        elif not routed && not hasFrame then
+            bad
+                peer
+                carrier
+                DebugLevel.traffic
+                Priority.Error
+                ("Received packet from " + label peer + " without MAC header (maybe Mode is not set correctly)")
+        elif recordType &&& Datagram.RecordType.compressed <> 0uy then
+            bad peer carrier DebugLevel.traffic Priority.Error ("Error while uncompressing packet from " + label peer)
+        elif hasFrame then
+            if routed && plane.Shows DebugLevel.traffic then
+                logTraffic
+                    Priority.Warning
+                    ("Received packet from " + label peer + " with MAC header (maybe Mode is not set correctly)")
+
+            this.Routed(peer, datagram.Slice(start, length))
+            true
+        else
+            let frame = this.WithHeader(datagram, start, length)
+
+            if frame.IsEmpty then
+                let version = if length > 0 then int (datagram[start] >>> 4) else 0
+
+                bad
+                    peer
+                    carrier
+                    DebugLevel.traffic
+                    Priority.Error
+                    ("Unknown IP version " + version.ToString() + " while reading packet from " + label peer)
+            else
+                this.Routed(peer, frame)
+                true
+
+    /// An authentic datagram of `peer`, sealed record at `start`, that came by UDP: straight from it, or through `hop`.
+    member private this.FromUdp
+        (
+            peer: int,
+            hop: int,
+            socket: int,
+            source: Endpoint,
+            datagram: Span<byte>,
+            start: int,
+            recordType: byte,
+            length: int
+        ) : unit =
+        let state = plane.State peer
+        let payloadStart = start + Record.DataOffset
+        let payload = datagram.Slice(payloadStart, length)
+        let direct = hop < 0
+        state.BadTags <- 0
+
+        if direct then
+            let known =
+                match plane.Peer(peer).Address with
+                | ValueSome address -> address = source
+                | ValueNone -> false
+
+            if not known && state.Moves.Take(plane.Now, 1) then
+                plane.Outbox.Punt(SourceMoved(peer, source, socket))
+
+            if payload.Length > state.LargestReceived then
+                state.LargestReceived <- payload.Length
+
+        if recordType = Datagram.RecordType.probe then
+            plane.Outbox.Punt(ProbeReceived(peer, payload.ToArray(), source, socket))
+        elif recordType <> Record.Handshake then
+            let sensible = this.Record(peer, ValueNone, recordType, datagram, payloadStart, length)
+
+            if sensible && not direct && state.Relays.Take(plane.Now, 1) then
+                plane.Outbox.Punt(RelayedDataReceived(peer, hop))
+
+    /// Opens a datagram of `peer` by UDP; what cannot be opened is only told if `trusted`, that is, if the address that it
+    /// came from is known to be the peer's or a relay's. Forged datagrams must not be able to end a session.
+    member private this.OpenUdp
+        (peer: int, hop: int, trusted: bool, socket: int, source: Endpoint, datagram: Span<byte>, start: int)
+        : unit =
+        let mutable recordType = 0uy
+        let mutable length = 0
+
+        match plane.State(peer).Open(datagram.Slice start, plane.Now, &recordType, &length) with
+        | OpenResult.Opened -> this.FromUdp(peer, hop, socket, source, datagram, start, recordType, length)
+        | result when trusted -> refused peer ValueNone result
+        | OpenResult.BadTag -> unknownSource source datagram.Length
+        | _ -> ()
+
+    /// A datagram with IDs, from the confirmed address of `hop`: for us or for somebody else (spec 03 §10.2).
+    member private this.Relayed
+        (hop: int, origin: int, target: int, socket: int, address: Endpoint, datagram: Span<byte>)
+        : unit =
+        let source = plane.Peer origin
+        let destination = plane.Peer target
+        let own = plane.Own
+
+        if target <> own && not destination.Reachable then
+            if plane.Shows DebugLevel.traffic then
+                logTraffic
+                    Priority.Warning
+                    ("Cannot relay packet from "
+                     + source.Label
+                     + " because the destination, "
+                     + destination.Label
+                     + ", is unreachable")
+        else
+            if
+                source.Via <> hop
+                && (target = own || destination.Via = own)
+                && plane.State(origin).Detours.Take(plane.Now, 1)
+            then
+                plane.Outbox.Punt(DetourSeen(origin, hop))
+
+            if target = own then
+                this.OpenUdp(origin, hop, true, socket, address, datagram, Datagram.idsSize)
+            else
+                sender.Relay(source, destination, datagram.Slice Datagram.idsSize, hop)
+
+    /// Tries the sessions of those who send no IDs, for a datagram from an address that nobody is known by.
+    member private this.Search(socket: int, source: Endpoint, datagram: Span<byte>) : bool =
+        let mutable found = false
+
+        if searches.Take(plane.Now, 1) then
+            let mutable tries = 0
+            let mutable peer = 0
+            let count = plane.Fib.Peers.Count
+
+            while not found && peer < count && tries < maxTries do
+                let candidate = plane.Peer peer
+
+                if
+                    candidate.Sptps && candidate.Reachable && not (readsIds candidate) && plane.State(peer).CanReceive
+                then
+                    tries <- tries + 1
+
+                    let mutable recordType = 0uy
+                    let mutable length = 0
+
+                    if plane.State(peer).Open(datagram, plane.Now, &recordType, &length) = OpenResult.Opened then
+                        found <- true
+                        this.FromUdp(peer, -1, socket, source, datagram, 0, recordType, length)
+
+                peer <- peer + 1
+
+        found
+
+    /// The node that sealed a datagram sent straight to us, as its IDs say; -1 if they do not.
+    member private _.ClaimedOrigin(datagram: Span<byte>) : int =
+        if
+            datagram.Length >= Datagram.idsSize + Record.DatagramOverhead
+            && Datagram.destination datagram = NodeId.none
+        then
+            match HashTrie.tryFind (Datagram.source datagram) plane.Fib.ById with
+            | ValueSome node when node <> plane.Own && plane.Peer(node).Sptps && readsIds (plane.Peer node) -> node
+            | _ -> -1
+        else
+            -1
+
+    /// A datagram from the confirmed address of `hop` that reads IDs, and that is not straight from whom it says.
+    member private this.WithIds(hop: int, socket: int, source: Endpoint, datagram: Span<byte>) : unit =
+        if datagram.Length >= Datagram.idsSize + Record.DatagramOverhead then
+            let origin = HashTrie.tryFind (Datagram.source datagram) plane.Fib.ById
+            let target = HashTrie.tryFind (Datagram.destination datagram) plane.Fib.ById
+
+            match origin, target with
+            | ValueSome origin, ValueSome target when origin <> plane.Own ->
+                this.Relayed(hop, origin, target, socket, source, datagram)
+            | _ ->
+                if plane.Shows DebugLevel.protocol then
+                    plane.Log(
+                        DebugLevel.protocol,
+                        Priority.Warning,
+                        "Received UDP packet from " + label hop + " with unknown source and/or destination ID"
+                    )
+
+    /// A datagram from a socket. It is opened in place.
+    member this.FromSocket(socket: int, source: Endpoint, datagram: Span<byte>) : unit =
+        let source = { source with Ip = Ip.unmap source.Ip }
+
+        let known =
+            match HashTrie.tryFind source plane.Fib.ByAddress with
+            | ValueSome node -> node
+            | ValueNone -> -1
+
+        let claimed = this.ClaimedOrigin datagram
+
+        if claimed >= 0 then
+            this.OpenUdp(claimed, -1, (claimed = known), socket, source, datagram, Datagram.idsSize)
+        elif known < 0 then
+            if not (this.Search(socket, source, datagram)) then
+                unknownSource source datagram.Length
+        elif not (plane.Peer known).Sptps then
+            if plane.Shows DebugLevel.traffic then
+                logTraffic Priority.Debug ("Got packet from " + label known + " but we haven't exchanged keys yet")
+        elif readsIds (plane.Peer known) then
+            this.WithIds(known, socket, source, datagram)
+        elif datagram.Length >= Record.DatagramOverhead then
+            this.OpenUdp(known, -1, true, socket, source, datagram, 0)
+
+    /// A datagram of `peer`'s session with us that came over a meta connection.
+    member this.FromTcp(peer: int, carrier: Carrier, datagram: Span<byte>) : unit =
+        let state = plane.State peer
+        let mutable recordType = 0uy
+        let mutable length = 0
+
+        match state.Open(datagram, plane.Now, &recordType, &length) with
+        | OpenResult.Opened ->
+            state.BadTags <- 0
+
+            match recordType with
+            | Record.Handshake ->
+                let body = datagram.Slice(Record.DataOffset, length)
+                plane.Outbox.Answer(HandshakeOpened(peer, body.ToArray()))
+            | Datagram.RecordType.probe ->
+                bad
+                    peer
+                    (ValueSome carrier)
+                    DebugLevel.always
+                    Priority.Error
+                    ("Got SPTPS PROBE packet from " + label peer + " via TCP")
+                |> ignore
+            | recordType ->
+                if this.Record(peer, ValueSome carrier, recordType, datagram, Record.DataOffset, length) then
+                    plane.Outbox.Punt(DataOpened(peer, carrier))
+        | result -> refused peer (ValueSome carrier) result
+
+    /// A whole frame that a neighbour sent over its meta connection. Stock tinc sends probes this way; nobody wants them.
+    member this.Frame(peer: int, frame: Span<byte>) : unit =
+        if frame.Length < Ethernet.headerSize || not (Ethernet.isProbe frame) then
+            this.Routed(peer, frame)
