@@ -23,5 +23,4 @@ let run (turn: Turn) : unit =
             Scripts.subnet turn own subnet false
 
         Scripts.device turn false
-        turn.Log(DebugLevel.always, Priority.Notice, "Terminating")
         turn.Emit(Exit 0)
