@@ -1,4 +1,28 @@
+using Microsoft.FSharp.Collections;
+using TincPure.Commands;
 using TincPure.Host;
+using TincPure.Host.Process;
+using TincPure.Tincd;
 
-Console.WriteLine($"tincd (TincPure) {BuildInfo.Version}");
-return 0;
+var parsed = TincdOptions.parse(ProgramName.AsStarted, ListModule.OfSeq(args));
+if (parsed.IsError)
+{
+    foreach (var line in parsed.ErrorValue)
+        Console.Error.WriteLine(line);
+    return 1;
+}
+
+var options = parsed.ResultValue;
+if (options.Show.IsVersion)
+{
+    Console.WriteLine(BuildInfo.VersionText);
+    return 0;
+}
+
+if (options.Show.IsHelp)
+{
+    Console.WriteLine(TincdOptions.help(ProgramName.AsStarted));
+    return 0;
+}
+
+return new Startup(options, args).Run();

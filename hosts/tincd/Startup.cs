@@ -1,0 +1,185 @@
+using TincPure.Commands;
+using TincPure.Config;
+using TincPure.Host;
+using TincPure.Host.Engine;
+using TincPure.Host.Files;
+using TincPure.Host.Logs;
+using TincPure.Host.Process;
+using TincPure.Primitives;
+
+namespace TincPure.Tincd;
+
+/// <summary>From the command line to a running node, in the order of spec 05 §6.1.</summary>
+internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string> arguments)
+{
+    private const int Failure = 1;
+
+    private readonly string _startDirectory = Environment.CurrentDirectory;
+
+    public int Run()
+    {
+        if (!TryNetName(out var netName))
+            return Failure;
+
+        var places = Places.Find(netName, Given(options.Config), Given(options.PidFile));
+        using var log = new Logger(new StderrSink(), options.DebugLevel);
+        try
+        {
+            var isDetached = options.Detach && Detaching.IsDetachedProcess();
+            if (!isDetached && LogFile(places) is { } file)
+                log.MoveTo(OpenLogFile(file, places, isDetached));
+            return Run(places, log, isDetached);
+        }
+        catch (StartException e)
+        {
+            log.Error(e.Message);
+            return Failure;
+        }
+    }
+
+    private int Run(Places places, Logger log, bool isDetached)
+    {
+        RefuseWhatIsMissing();
+        if (options.Net.IsSome && places.NetName is not null && options.Config.IsSome)
+            log.Info("Both netname and configuration directory given, using the latter...");
+        if (!OperatingSystem.IsWindows() && options.PidFile.IsNone && Places.WhyStateInaccessible is { } reason)
+            log.Warning("Could not access /var/ (" + reason + "), storing pid and socket files in " + places.ConfBase + "/");
+
+        ChangeDirectory(places.ConfBase);
+        var configuration = new ConfigurationReader(places.ConfBase, places.NetName, [.. options.Entries]);
+        var loaded = configuration.Load();
+        WriteAll(log, loaded.ReadLog);
+        if (!loaded.Readable)
+            return Failure;
+        if (options.DebugLevel == 0)
+            log.Level = loaded.LogLevel;
+
+        if (options.Detach && !isDetached)
+        {
+            Detaching.StartDetachedProcess(_startDirectory, arguments);
+            return 0;
+        }
+
+        if (isDetached)
+            log.Umbilical = Umbilical.FromEnvironment();
+        OpenSecondLog(places, log, isDetached);
+        log.Notice(
+            $"tincd {BuildInfo.TincVersion} ({BuildInfo.BuildTime}) starting, debug level {log.Level}");
+        if (options.LockMemory && !OperatingSystem.IsWindows() && Posix.LockAllMemory() is { } failure)
+            throw new StartException("System call `mlockall' failed: " + failure);
+
+        var exitCode = RunNode(places, configuration, loaded, log);
+        log.Notice("Terminating");
+        return exitCode;
+    }
+
+    private int RunNode(Places places, ConfigurationReader configuration, Loaded loaded, Logger log)
+    {
+        WriteAll(log, loaded.Log);
+        if (loaded.Outcome.IsError)
+            return Failure;
+
+        try
+        {
+            var start = new Start(loaded.Outcome.ResultValue, configuration, places.PidFile, log.Level, log);
+            return new Daemon(start, new CoreNodeMaker()).Run();
+        }
+        catch (StartException e)
+        {
+            log.Error(e.Message);
+            return Failure;
+        }
+    }
+
+    /// <summary>-n, else the environment; a dot and the empty name mean none (spec 05 §1.1 rule 7).</summary>
+    private bool TryNetName(out string? name)
+    {
+        name = options.Net.IsSome ? options.Net.Value : Environment.GetEnvironmentVariable("NETNAME");
+        if (name is null or "" or ".")
+        {
+            name = null;
+            return true;
+        }
+
+        if (!NetName.isValid(name))
+        {
+            Console.Error.WriteLine("Invalid character in netname!");
+            return false;
+        }
+
+        if (!NetName.isSafe(name))
+            Console.Error.WriteLine("Warning: unsafe character in netname!");
+        return true;
+    }
+
+    /// <summary>Privileges are not dropped yet: better not to start than to keep them against the user's wish.</summary>
+    private void RefuseWhatIsMissing()
+    {
+        if (options.User.IsSome)
+            throw new StartException("The --user option is not supported yet.");
+        if (options.Chroot)
+            throw new StartException("The --chroot option is not supported yet.");
+        if (options.BypassSecurity)
+            throw new StartException("The --bypass-security option is not supported yet.");
+    }
+
+    private static void ChangeDirectory(string directory)
+    {
+        if (File.Exists(directory))
+            throw new StartException("Could not change to configuration directory: Not a directory");
+
+        try
+        {
+            Environment.CurrentDirectory = directory;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StartException("Could not change to configuration directory: " + ErrorText.Of(e));
+        }
+    }
+
+    /// <summary>Where the log goes for good (spec 05 §2.3).</summary>
+    private void OpenSecondLog(Places places, Logger log, bool isDetached)
+    {
+        if (LogFile(places) is { } file)
+        {
+            if (isDetached)
+                log.MoveTo(OpenLogFile(file, places, isDetached));
+        }
+        else if (options.Log.IsSyslog || isDetached)
+        {
+            log.MoveTo(new SyslogSink(places.Identity));
+        }
+    }
+
+    /// <summary>The log file that is asked for; null if none is.</summary>
+    private string? LogFile(Places places)
+    {
+        if (options.Log is not TincdOptions.LogTarget.LogFile { path: var path })
+            return null;
+        return path.IsSome ? Path.Combine(_startDirectory, path.Value) : places.LogFile;
+    }
+
+    /// <summary>A log that cannot be opened goes elsewhere: a daemon without any log is no use to anybody.</summary>
+    private static ILogSink OpenLogFile(string path, Places places, bool isDetached)
+    {
+        try
+        {
+            return new FileSink(path, places.Identity);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Console.Error.WriteLine("Could not open log file " + path + ": " + ErrorText.Of(e));
+            return isDetached ? new SyslogSink(places.Identity) : new StderrSink();
+        }
+    }
+
+    private static void WriteAll(Logger log, IEnumerable<LogLine> lines)
+    {
+        foreach (var line in lines)
+            log.Write(line);
+    }
+
+    private static string? Given(Microsoft.FSharp.Core.FSharpValueOption<string> value) =>
+        value.IsSome ? value.Value : null;
+}
