@@ -54,8 +54,9 @@ let private create (node: Node) (index: int) (name: NodeName) (now: Instant) : P
 
 let tryFind (turn: Turn) (name: NodeName) : PeerState voption =
     match Topology.tryFind name turn.Node.Topology with
-    | ValueSome index -> ValueSome(turn.Peer index)
-    | ValueNone -> ValueNone
+    // The topology knows its own node from the start.
+    | ValueSome index when index < Vector.length turn.Node.Peers -> ValueSome(turn.Peer index)
+    | _ -> ValueNone
 
 /// The node of this name, made if it is new; none when there are too many.
 let intern (turn: Turn) (name: NodeName) : PeerState voption =
