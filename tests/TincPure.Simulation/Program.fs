@@ -1,4 +1,194 @@
 module TincPure.Simulation.Program
 
+open System
+open System.Diagnostics
+open TincPure.Primitives
+open TincPure.Simulation
+
+let private write (text: string) = Console.Out.WriteLine text
+
+let private seconds (from: Instant) (until: Instant) = (float (Instant.between from until) / 1e6).ToString "0.0"
+
+/// How a machine sends to another, as its forwarding table says.
+let private way (from: Machine) (target: Machine) =
+    match from.Node with
+    | ValueNone -> "off"
+    | ValueSome node ->
+        let fib = node.Fib
+
+        match
+            TincPure.Primitives.HashTrie.tryFind (NodeId.ofName target.Name) fib.ById
+            |> ValueOption.map (fun index -> fib.Peers[index])
+        with
+        | ValueNone -> "unknown"
+        | ValueSome peer when not peer.Reachable -> "unreachable"
+        | ValueSome peer ->
+            let hop = fib.Peers[peer.NextHop].Name.Text
+
+            if peer.UdpConfirmed && peer.MinMtu > 0 then "UDP, MTU " + peer.Mtu.ToString()
+            elif peer.Neighbour then "TCP"
+            else "by " + hop
+
+let private table (world: World) =
+    let cell (text: string) = text.PadRight 18
+
+    write (
+        cell ""
+        + String.Join("", world.Machines |> Seq.map (fun machine -> cell ("to " + machine.Name.Text)))
+    )
+
+    for from in world.Machines do
+        let cells =
+            world.Machines |> Seq.map (fun target -> cell (if from = target then "-" else way from target))
+
+        write (cell from.Name.Text + String.Join("", cells))
+
+/// Three nodes in a row: the first knows only the second, the third only the second, and no UDP passes between the ends.
+let private demo () =
+    let plan = Mesh.named [ "alpha"; "beta"; "gamma" ] [ 0, 1; 2, 1 ]
+    let world = Mesh.create (WorldSettings.ofSeed 1UL) plan (fun _ settings -> settings)
+    world.Underlay.Set(0, 2, (fun conditions -> { conditions with UdpPasses = false }))
+    write "A mesh of three nodes, simulated: alpha and gamma connect to beta; no UDP passes between alpha and gamma."
+    Mesh.start world
+    let began = world.Now
+    let pairs = Mesh.pairs world plan
+    let silent = Mesh.silent world pairs 0.2 30.0
+
+    write ("Every pair has exchanged packets after " + seconds began world.Now + " s of virtual time.")
+
+    // Some traffic, so that every pair finds its best way.
+    for _ in 1..100 do
+        for from, target in pairs do
+            world.Send(from, target, 1000) |> ignore
+
+        world.RunFor 0.2
+
+    write ""
+    table world
+    write ""
+    let mutable sent = 0
+    let mutable arrived = 0
+
+    for _ in 1..100 do
+        let numbers = pairs |> List.map (fun (from, target) -> target, world.Send(from, target, 1300))
+
+        world.RunFor 0.1
+
+        for target, number in numbers do
+            sent <- sent + 1
+
+            if target.HasReceived number then
+                arrived <- arrived + 1
+
+    write ("Of " + sent.ToString() + " more packets " + arrived.ToString() + " arrived.")
+
+    if silent.IsEmpty && arrived = sent then 0 else 1
+
+let private reachable (machine: Machine) =
+    match machine.Node with
+    | ValueNone -> 0
+    | ValueSome node ->
+        let mutable count = 0
+
+        for index in 0 .. node.Peers.Count - 1 do
+            if node.Peers[index].Reachable then
+                count <- count + 1
+
+        count
+
+let private report (world: World) (watch: Stopwatch) =
+    let sum select = world.Machines |> Seq.sumBy (fun (machine: Machine) -> select machine.Counters)
+
+    let most select = world.Machines |> Seq.map (fun (machine: Machine) -> select machine.Counters) |> Seq.max
+
+    let line (name: string) (value: int64) = write (name.PadRight 28 + value.ToString().PadLeft 14)
+
+    line "events" world.Events
+    line "inputs" (sum _.Inputs)
+    line "meta bytes" (sum _.MetaBytes)
+    line "datagrams" (sum _.Datagrams)
+    line "frames delivered" (sum _.Frames)
+    line "data sessions" (sum _.Sessions)
+    line "connections opened" (sum _.Connects)
+    line "most connections at a node" (int64 (most _.MostConnections))
+    line "most bytes queued at a node" (int64 (most _.MostQueued))
+    line "heap bytes" (GC.GetTotalMemory true)
+    line "real milliseconds" watch.ElapsedMilliseconds
+
+/// All nodes of a mesh start at once, and then start again at once.
+let private storm count =
+    let watch = Stopwatch.StartNew()
+    let plan = Mesh.hubs count (max 3 (count / 30)) 3 (Dice 1UL)
+    let world = Mesh.create (WorldSettings.ofSeed 1UL) plan (fun _ settings -> settings)
+    let complete () = world.Machines |> Seq.forall (fun machine -> reachable machine = count)
+
+    for round in [ "start"; "restart" ] do
+        for machine in world.Machines do
+            world.Kill machine
+
+        let began = world.Now
+        Mesh.start world
+        let met = world.RunUntil(complete, 0.5, 300.0)
+
+        write (
+            round
+            + ": "
+            + (if met then "complete" else "not complete")
+            + " after "
+            + seconds began world.Now
+            + " s of virtual time"
+        )
+
+        report world watch
+
+    0
+
+/// A random mesh with loss, whose network breaks and heals.
+let private random count seed =
+    let watch = Stopwatch.StartNew()
+    let dice = Dice seed
+    let plan = Mesh.random count (count / 2) dice
+    let world = Mesh.create (WorldSettings.ofSeed seed) plan (fun _ settings -> settings)
+
+    world.Underlay.Everywhere <-
+        { Conditions.usual with
+            Loss = 0.05
+            Duplication = 0.01
+            Jitter = 20L * Instant.millisecond }
+
+    Mesh.start world
+
+    let settle what =
+        let began = world.Now
+        let pairs = Mesh.pairs world plan
+        let silent = Mesh.silent world pairs 1.0 120.0
+
+        write (
+            what
+            + ": "
+            + (pairs.Length - silent.Length).ToString()
+            + " of "
+            + pairs.Length.ToString()
+            + " pairs after "
+            + seconds began world.Now
+            + " s"
+        )
+
+    settle "started"
+    world.Underlay.Partition [ [ 0 .. count / 3 ]; [ count / 3 + 1 .. 2 * count / 3 ] ]
+    settle "cut into three"
+    world.RunFor 60.0
+    world.Underlay.Heal()
+    settle "healed"
+    report world watch
+    0
+
 [<EntryPoint>]
-let main _ = 0
+let main arguments =
+    match List.ofArray arguments with
+    | [ "demo" ] -> demo ()
+    | [ "storm"; count ] -> storm (int count)
+    | [ "random"; count; seed ] -> random (int count) (uint64 seed)
+    | _ ->
+        write "usage: TincPure.Simulation demo | storm NODES | random NODES SEED"
+        1
