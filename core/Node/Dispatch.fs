@@ -57,8 +57,8 @@ let private pong (turn: Turn) (connection: Connection) =
     | ValueSome record when record.BackOff > 0 ->
         Outgoing.succeeded turn record.Target
 
-        match struct (Peers.tryFind turn record.Target, connection.Remote) with
-        | struct (ValueSome peer, Tcp endpoint) -> Peers.remember turn peer.Index endpoint
+        match struct (Peers.tryFind turn record.Target, connection.Id, connection.Remote) with
+        | struct (ValueSome peer, ConnectionId.Outgoing _, Tcp endpoint) -> Peers.remember turn peer.Index endpoint
         | _ -> ()
     | _ -> ()
 
@@ -119,7 +119,7 @@ let private line (turn: Turn) (connection: Connection) (text: string) =
         match struct (connection.Stage, message) with
         | struct (Established peer, message) -> established turn connection peer text message
         | struct (Authenticating(peer, _), Message.Ack(port, weight, options)) ->
-            Login.ackReceived turn connection.Id peer port weight options
+            Login.ackReceived turn connection peer port weight options
         | struct (Stage.Control _, Message.Control(sub, arguments)) -> Control.request turn connection.Id sub arguments
         | struct (_, Message.Id(name, major, minor)) -> Login.idReceived turn connection name major minor
         | _ -> ()

@@ -15,7 +15,7 @@ let private hasAddress (node: Node) (index: int) =
 /// The address of the meta connection that we opened to a node, worth remembering as it works (spec 04 §4.3 step 3).
 let private rememberConnection (turn: Turn) (peer: PeerState) =
     match peer.Connection |> ValueOption.bind turn.TryConnection with
-    | ValueSome { Outgoing = ValueSome _; Remote = Tcp endpoint } -> Peers.remember turn peer.Index endpoint
+    | ValueSome { Id = ConnectionId.Outgoing _; Remote = Tcp endpoint } -> Peers.remember turn peer.Index endpoint
     | _ -> ()
 
 let private cameUp (turn: Turn) (index: int) =
