@@ -8,6 +8,7 @@ module TincPure.Crypto.Poly1305
 
 open System
 open System.Buffers.Binary
+open System.Runtime.CompilerServices
 
 [<Literal>]
 let KeySize = 32
@@ -16,7 +17,7 @@ let KeySize = 32
 let TagSize = 16
 
 /// 1 if the sum of something and `part` has wrapped around to `sum`.
-let inline private carry (sum: uint64) (part: uint64) : uint64 = if sum < part then 1UL else 0UL
+let inline private carry (sum: uint64) (part: uint64) : uint64 = uint64 (Unsafe.BitCast<bool, byte>(sum < part))
 
 /// The tag of `message` under the one-time `key` (32 bytes) goes to `target` (16 bytes).
 let tag (key: ReadOnlySpan<byte>) (message: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
