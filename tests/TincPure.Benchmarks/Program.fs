@@ -16,6 +16,7 @@ type BytesBenchmarks() =
 let main args =
     match args with
     | [| "topology" |] -> TopologyBenchmarks.run ()
+    | [| "packets" |] -> PacketBenchmarks.run ()
     | _ -> BenchmarkSwitcher.FromAssembly(typeof<BytesBenchmarks>.Assembly).Run args |> ignore
 
     0

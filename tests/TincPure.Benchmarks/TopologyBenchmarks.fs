@@ -2,33 +2,9 @@
 module TincPure.Benchmarks.TopologyBenchmarks
 
 open System
-open System.Diagnostics
+open TincPure.Benchmarks.Measure
 open TincPure.Primitives
 open TincPure.Topology
-
-/// Nanoseconds and bytes allocated per call, best of five rounds after one to warm up.
-let private measure (calls: int) (action: int -> unit) : struct (float * float) =
-    let round () =
-        let before = GC.GetAllocatedBytesForCurrentThread()
-        let watch = Stopwatch.StartNew()
-
-        for i in 0 .. calls - 1 do
-            action i
-
-        let nanoseconds = watch.Elapsed.TotalNanoseconds / float calls
-        struct (nanoseconds, float (GC.GetAllocatedBytesForCurrentThread() - before) / float calls)
-
-    round () |> ignore
-    Seq.init 5 (fun _ -> round ()) |> Seq.min
-
-let private report (what: string) (struct (nanoseconds: float, bytes: float)) =
-    Console.WriteLine(
-        what.PadRight 58
-        + nanoseconds.ToString("N0").PadLeft 14
-        + " ns"
-        + bytes.ToString("N0").PadLeft 14
-        + " B"
-    )
 
 let private name (text: string) : NodeName =
     match NodeName.tryParse text with
