@@ -131,20 +131,17 @@ let private unknown (turn: Turn) (name: string) (from: string) (what: string) (n
         + " which does not exist in our connection list"
     )
 
-let private known (turn: Turn) (name: string) (sender: string) (from: NodeName) (target: NodeName) =
-    match struct (Peers.tryFind turn from, Peers.tryFind turn target) with
-    | struct (ValueNone, _) ->
-        unknown turn name sender "origin" from
-        struct (ValueNone, ValueNone)
-    | struct (origin, ValueNone) ->
-        unknown turn name sender "destination" target
-        struct (origin, ValueNone)
-    | found -> found
+/// What a message is about, and where it has to go; each is looked up when its turn comes, and logged if it is missing.
+let private find (turn: Turn) (name: string) (sender: string) (what: string) (node: NodeName) : PeerState voption =
+    let found = Peers.tryFind turn node
+
+    if found.IsNone then
+        unknown turn name sender what node
+
+    found
 
 let udpInfoReceived (turn: Turn) (sender: string) (from: NodeName) (target: NodeName) (address: Address) : unit =
-    let struct (origin, destination) = known turn "UDP_INFO" sender from target
-
-    match origin with
+    match find turn "UDP_INFO" sender "origin" from with
     | ValueSome origin when origin.Index = 0 || Peers.via turn origin.Index <> origin.Index ->
         turn.Log(
             DebugLevel.protocol,
@@ -157,17 +154,16 @@ let udpInfoReceived (turn: Turn) (sender: string) (from: NodeName) (target: Node
             Peers.setAddress turn origin.Index address
         | _ -> ()
 
-        match destination with
+        match find turn "UDP_INFO" sender "destination" target with
         | ValueSome destination -> sendUdpInfo turn origin.Index destination.Index
         | ValueNone -> ()
     | ValueNone -> ()
 
 /// Lines that name an unreachable origin crash stock daemons; here they are ignored (spec 02 §22.3).
 let mtuInfoReceived (turn: Turn) (sender: string) (from: NodeName) (target: NodeName) (mtu: int) : unit =
-    let struct (origin, destination) = known turn "MTU_INFO" sender from target
     let mtu = min mtu Protocol.mtu
 
-    match origin with
+    match find turn "MTU_INFO" sender "origin" from with
     | ValueSome origin when origin.Index <> 0 && origin.Reachable ->
         let settings = Peers.pathMtuSettings turn.Node origin
 
@@ -182,7 +178,7 @@ let mtuInfoReceived (turn: Turn) (sender: string) (from: NodeName) (target: Node
             | PathMtu.AskInitialMaximum
             | PathMtu.MtuChanged _ -> ()
 
-        match destination with
+        match find turn "MTU_INFO" sender "destination" target with
         | ValueSome destination -> sendMtuInfo turn origin.Index destination.Index mtu
         | ValueNone -> ()
     | _ -> ()
