@@ -329,14 +329,18 @@ let retractOwnEdge (turn: Turn) (neighbour: int) (report: bool) : unit =
     if report then
         retractLostEdge turn neighbour true
 
-/// A subnet of ours came or went after start (reload).
-let announceOwnSubnet (turn: Turn) (subnet: Subnet) (added: bool) : unit =
+/// A subnet of ours, or under StrictSubnets of anybody, came or went with a reload.
+let announceSubnet (turn: Turn) (owner: int) (subnet: Subnet) (added: bool) : unit =
+    let tell message =
+        if owner = Topology.self || not turn.Node.Settings.TunnelServer then
+            Wire.broadcast turn (message turn (turn.Peer owner).Name subnet)
+
     if added then
-        insertSubnet turn 0 subnet
-        Wire.broadcast turn (addSubnetMessage turn turn.Node.Own subnet)
+        insertSubnet turn owner subnet
+        tell addSubnetMessage
     else
-        Wire.broadcast turn (delSubnetMessage turn turn.Node.Own subnet)
-        removeSubnet turn 0 subnet
+        tell delSubnetMessage
+        removeSubnet turn owner subnet
 
 /// Takes back what is known of nodes that nobody reaches (spec 04 §5).
 let purge (turn: Turn) : unit =

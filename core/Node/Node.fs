@@ -80,13 +80,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
 
     let turn = Turn(node, now)
     Peers.intern turn settings.Name |> ignore
-    Reload.learnHosts turn settings
-
-    for subnet in settings.Own.Subnets do
-        turn.Node <-
-            { turn.Node with
-                Topology = Topology.addSubnet Topology.self subnet turn.Node.Topology }
-
+    Reload.learn turn settings
     turn.Node
 
 let private started (turn: Turn) (udpSockets: Endpoint list) (tcpSockets: Endpoint list) =

@@ -28,15 +28,25 @@ let private kept (old: Settings) (fresh: Settings) : Settings =
         MaxOutputBufferSize = old.MaxOutputBufferSize
         MaxConnectionBurst = old.MaxConnectionBurst }
 
+/// The subnets that files give to each node: our own, and under StrictSubnets those of all nodes (spec 04 §6.6).
+let private configuredSubnets (turn: Turn) (settings: Settings) : (int * Set<Subnet>) list =
+    (Topology.self, Set.ofList settings.Own.Subnets)
+    :: [ if settings.StrictSubnets then
+             for index in Topology.nodes turn.Node.Topology do
+                 if index <> Topology.self then
+                     match settings.Hosts.TryFind (turn.Peer index).Name with
+                     | Some host -> index, Set.ofList host.Subnets
+                     | None -> index, Set.empty ]
+
 let private applySubnets (turn: Turn) (fresh: Settings) =
-    let configured = Set.ofList fresh.Own.Subnets
-    let current = Topology.subnetsOf Topology.self turn.Node.Topology
+    for owner, configured in configuredSubnets turn fresh do
+        let current = Topology.subnetsOf owner turn.Node.Topology
 
-    for subnet in configured - current do
-        Gossip.announceOwnSubnet turn subnet true
+        for subnet in configured - current do
+            Gossip.announceSubnet turn owner subnet true
 
-    for subnet in current - configured do
-        Gossip.announceOwnSubnet turn subnet false
+        for subnet in current - configured do
+            Gossip.announceSubnet turn owner subnet false
 
 let private applyBroadcastSubnets (turn: Turn) (old: Settings) (fresh: Settings) =
     let before = Set.ofList old.BroadcastSubnets
@@ -86,12 +96,20 @@ let private applyConnectTo (turn: Turn) (fresh: Settings) =
         | ValueNone -> Outgoing.want turn target true
 
 /// Every node that has a host file is known, and so is what the file says.
-let learnHosts (turn: Turn) (settings: Settings) : unit =
+let private learnHosts (turn: Turn) (settings: Settings) : unit =
     for KeyValue(name, host) in settings.Hosts do
         match Peers.intern turn name with
         | ValueSome peer when peer.Index <> Topology.self ->
             Peers.setHost turn peer.Index (Present(host, peer.RecentAddresses))
         | _ -> ()
+
+/// What a node that starts knows from its files.
+let learn (turn: Turn) (settings: Settings) : unit =
+    learnHosts turn settings
+
+    for owner, subnets in configuredSubnets turn settings do
+        for subnet in subnets do
+            turn.Node <- { turn.Node with Topology = Topology.addSubnet owner subnet turn.Node.Topology }
 
 let apply (turn: Turn) (read: Settings) : unit =
     let old = turn.Node.Settings
