@@ -131,12 +131,6 @@ let private frame (turn: Turn) (connection: Connection) (bytes: byte[]) =
 
 let private block (turn: Turn) (connection: Connection) (bytes: byte[]) =
     if not (Keys.packetReceived turn (Label.connection connection) bytes) then
-        logAll
-            turn
-            [ { Level = DebugLevel.always
-                Priority = Priority.Error
-                Text = "Error while processing SPTPS_PACKET from " + Label.connection connection } ]
-
         abandon turn connection
 
 let private piece (turn: Turn) (connection: Connection) (framed: Framed) =

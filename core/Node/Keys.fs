@@ -79,7 +79,9 @@ let private publicKeyTold (turn: Turn) (origin: PeerState) (text: string) =
         warn turn DebugLevel.protocol ("Got ANS_PUBKEY from " + label + " even though we already have his pubkey")
     else
         match KeyFile.parsePublic text with
-        | Error _ -> error turn ("Got bad ANS_PUBKEY from " + label + ": invalid pubkey")
+        | Error problem ->
+            error turn problem
+            error turn ("Got bad ANS_PUBKEY from " + label + ": invalid pubkey")
         | Ok key ->
             turn.Log(DebugLevel.protocol, Priority.Info, "Learned Ed25519 public key from " + label)
             turn.SetPeer { origin with PublicKey = ValueSome key }

@@ -89,6 +89,13 @@ let private welcomeControl (turn: Turn) (connection: Connection) =
     Wire.sendPlain turn connection.Id (Authentication.ownId turn.Node.Own minor)
     Wire.sendPlain turn connection.Id (Message.AckControl(Protocol.controlVersion, turn.Node.Launch.ProcessId))
 
+/// A caller is called by its name as soon as that is one, even if it is refused for its version.
+let private adoptName (turn: Turn) (connection: Connection) (name: string) =
+    match struct (role connection, NodeName.tryParse name) with
+    | struct (Authentication.Role.Responder, ValueSome valid) when valid <> turn.Node.Own ->
+        turn.SetConnection { connection with Name = name }
+    | _ -> ()
+
 /// ID. What follows it waits until the host file of the node has been read again.
 let idReceived (turn: Turn) (connection: Connection) (name: string) (major: int) (minor: int voption) : unit =
     let node = turn.Node
@@ -96,7 +103,9 @@ let idReceived (turn: Turn) (connection: Connection) (name: string) (major: int)
     match
         Authentication.greet node.Settings node.Launch.Cookie (role connection) (label connection) name major minor
     with
-    | Authentication.Refused lines -> reject turn connection.Id lines
+    | Authentication.Refused lines ->
+        adoptName turn connection name
+        reject turn connection.Id lines
     | Authentication.ControlClient -> welcomeControl turn connection
     | Authentication.Invited _ ->
         turn.Log(

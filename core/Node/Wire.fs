@@ -39,11 +39,7 @@ let private sendRecord (turn: Turn) (connection: Connection) (data: byte[]) =
         match Stream.send 0uy (ReadOnlySpan data) session with
         | Ok struct (bytes, session) -> enqueue turn { connection with Session = ValueSome session } bytes
         | Error error ->
-            turn.Log(
-                DebugLevel.traffic,
-                Priority.Error,
-                Error.text error + " from " + Label.connection connection
-            )
+            turn.Log(DebugLevel.traffic, Priority.Error, Error.text error + " from " + Label.connection connection)
 
 let private logSending (turn: Turn) (target: string) (name: string) (line: string) =
     turn.Log(DebugLevel.meta, Priority.Debug, "Sending " + name + " to " + target + ": " + line)
