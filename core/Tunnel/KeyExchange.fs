@@ -336,9 +336,10 @@ let private failed settings now entropy way failure (state: State) : struct (Sta
             restart settings now entropy way state
         else
             struct ({ state with FailingSince = since }, [])
-    | NoSession, Idle when now >= state.RetryAt ->
+    | NoSession, Idle when now >= state.RetryAt && way = Udp ->
         let struct (state, outputs) = start settings now entropy state
         struct (state, gotPacket " but we haven't exchanged keys yet" :: outputs)
+    | NoSession, Idle when now >= state.RetryAt -> restart settings now entropy way state
     | NoSession, Pending _ -> struct (state, [ gotPacket " but he hasn't got our key yet" ])
     | _ -> struct (state, [])
 
