@@ -32,13 +32,14 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         }
         catch (StartException e)
         {
-            log.Error(e.Message);
+            log.Write(DebugLevel.always, e.Priority, e.Message);
             return Failure;
         }
     }
 
     private int Run(Places places, Logger log, bool isDetached)
     {
+        RefuseBadEntries();
         RefuseWhatIsMissing();
         if (options.Net.IsSome && places.NetName is not null && options.Config.IsSome)
             log.Info("Both netname and configuration directory given, using the latter...");
@@ -73,7 +74,7 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         return exitCode;
     }
 
-    private int RunNode(Places places, ConfigurationReader configuration, Loaded loaded, Logger log)
+    private static int RunNode(Places places, ConfigurationReader configuration, Loaded loaded, Logger log)
     {
         WriteAll(log, loaded.Log);
         if (loaded.Outcome.IsError)
@@ -86,7 +87,7 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         }
         catch (StartException e)
         {
-            log.Error(e.Message);
+            log.Write(DebugLevel.always, e.Priority, e.Message);
             return Failure;
         }
     }
@@ -110,6 +111,16 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         if (!NetName.isSafe(name))
             Console.Error.WriteLine("Warning: unsafe character in netname!");
         return true;
+    }
+
+    private void RefuseBadEntries()
+    {
+        foreach (var (index, entry) in options.Entries.Index())
+        {
+            var parsed = Syntax.parseOption(index + 1, ByteText.encode(entry));
+            if (parsed.IsError)
+                throw new StartException(Syntax.errorText(parsed.ErrorValue));
+        }
     }
 
     /// <summary>Privileges are not dropped yet: better not to start than to keep them against the user's wish.</summary>

@@ -10,7 +10,15 @@ internal sealed class ControlLoop(INode node, InputQueue inputs, EffectRunner ef
     private readonly List<Input> _batch = [];
 
     /// <summary>Tells the node that it has started, before anything else. Its scripts have run when this returns.</summary>
-    public void Start(Input started) => Run(node.Step(clock.Now(), started), waitForScripts: true);
+    public void Start(Input started)
+    {
+        foreach (var effect in node.Step(clock.Now(), started))
+        {
+            effects.Run(effect);
+            if (effect.IsRunScript)
+                effects.FinishScripts();
+        }
+    }
 
     /// <summary>Runs until the node wants to leave; its exit code.</summary>
     public int Run()
@@ -36,28 +44,18 @@ internal sealed class ControlLoop(INode node, InputQueue inputs, EffectRunner ef
 
         foreach (var input in _batch)
         {
-            Step(input);
+            Run(node.Step(clock.Now(), input));
             effects.Consumed(input);
         }
 
-        Run(node.Settle(clock.Now()), waitForScripts: false);
+        Run(node.Settle(clock.Now()));
     }
 
-    /// <summary>The last words of a node that leaves come after its last scripts.</summary>
-    private void Step(Input input)
-    {
-        var wanted = node.Step(clock.Now(), input);
-        Run(wanted, waitForScripts: wanted.Any(effect => effect.IsExit));
-    }
 
-    private void Run(FSharpList<Effect> wanted, bool waitForScripts)
+    private void Run(FSharpList<Effect> wanted)
     {
         foreach (var effect in wanted)
-        {
             effects.Run(effect);
-            if (waitForScripts && effect.IsRunScript)
-                effects.FinishScripts();
-        }
     }
 
     private int MillisecondsUntil(Instant moment)

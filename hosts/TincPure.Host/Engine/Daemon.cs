@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.FSharp.Collections;
 using TincPure.Config;
 using TincPure.Host.Devices;
@@ -27,6 +28,7 @@ internal sealed class Daemon(Start start, INodeMaker maker)
     /// <exception cref="StartException">The node cannot be started; what was opened has been closed.</exception>
     public int Run()
     {
+        RefuseUnknownPort(start.Settings.Own.Port);
         using var device = DeviceOpener.Open(start.Settings, _log);
         var socketSettings = SocketPlan.Settings(start.Settings);
         var pairs = new Listeners(socketSettings, _log).Open(
@@ -40,6 +42,14 @@ internal sealed class Daemon(Start start, INodeMaker maker)
             foreach (var pair in pairs)
                 pair.Dispose();
         }
+    }
+
+    /// <summary>A name that is no service. A number that is no port is found when it is used (spec 05 §6.4 step 6).</summary>
+    private static void RefuseUnknownPort(string port)
+    {
+        if (!int.TryParse(port, CultureInfo.InvariantCulture, out _) && !ServicePort.TryParse(port, out _))
+            throw new StartException(
+                "Error looking up localhost port " + port + ": Servname not supported for ai_socktype", Priority.Warning);
     }
 
     private int Run(IDevice device, SocketSettings socketSettings, IReadOnlyList<ListeningPair> pairs)
@@ -78,7 +88,9 @@ internal sealed class Daemon(Start start, INodeMaker maker)
         if (control is not null)
             meta.Accept(control.Socket);
 
-        return loop.Run();
+        var exitCode = loop.Run();
+        scripts.Finish();
+        return exitCode;
     }
 
     private PacketLoop Packets(IDevice device, IReadOnlyList<ListeningPair> pairs)

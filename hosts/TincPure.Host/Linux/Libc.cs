@@ -59,6 +59,9 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "sendmmsg", SetLastError = true)]
     public static partial int SendMany(int descriptor, MultiMessage* messages, uint count, int flags);
 
+    [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
+    public static partial int SetSocketOption(int descriptor, int level, int option, void* value, uint length);
+
     public static int Open(string path, int flags)
     {
         var bytes = new byte[System.Text.Encoding.UTF8.GetMaxByteCount(path.Length) + 1];

@@ -21,8 +21,17 @@ internal static class LinuxSocketOptions
     /// <summary>The mark of everything that a socket sends; left as it is without the right to set it.</summary>
     public static void TrySetMark(Socket socket, int value) => TrySet(socket, SOL_SOCKET, SO_MARK, value);
 
-    public static void BindToInterface(Socket socket, string name) =>
-        socket.SetRawSocketOption(SOL_SOCKET, SO_BINDTODEVICE, Encoding.UTF8.GetBytes(name + "\0"));
+    /// <summary>Ties a socket to an interface: 0, or the error number, which .NET's own exception would not know.</summary>
+    public static unsafe int BindToInterface(Socket socket, string name)
+    {
+        var bytes = Encoding.UTF8.GetBytes(name + "\0");
+        fixed (byte* first = bytes)
+        {
+            var result = Libc.SetSocketOption(
+                (int)socket.Handle, SOL_SOCKET, SO_BINDTODEVICE, first, (uint)bytes.Length);
+            return result < 0 ? Libc.LastError : 0;
+        }
+    }
 
     /// <summary>Every datagram carries "don't fragment"; what is too long for the path is refused.</summary>
     public static void DiscoverPathMtu(Socket socket)

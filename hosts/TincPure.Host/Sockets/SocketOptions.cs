@@ -35,16 +35,11 @@ internal static class SocketOptions
             return true;
         }
 
-        try
-        {
-            LinuxSocketOptions.BindToInterface(socket, name);
+        var errno = LinuxSocketOptions.BindToInterface(socket, name);
+        if (errno == 0)
             return true;
-        }
-        catch (SocketException e)
-        {
-            log.Error("Can't bind to interface " + name + ": " + ErrorText.Of(e));
-            return false;
-        }
+        log.Error("Can't bind to interface " + name + ": " + ErrorText.OfErrno(errno));
+        return false;
     }
 
     public static void SetDatagram(Socket socket, SocketSettings settings, Logger log)
