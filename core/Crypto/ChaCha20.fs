@@ -4,11 +4,14 @@
 /// 128-bit lane, so that one quarter round does all four columns of all those blocks; turning the rows by one, two and
 /// three words puts the diagonals into the columns. Every kernel works on two such groups at a time to keep the
 /// processor's pipelines full. Nothing here depends on the key but the contents of registers.
+///
+/// The kernels must not be inlined: a method that holds several has more locals than the JIT keeps in registers.
 module TincPure.Crypto.ChaCha20
 
 open System
 open System.Buffers.Binary
 open System.Numerics
+open System.Runtime.CompilerServices
 open System.Runtime.InteropServices
 open System.Runtime.Intrinsics
 open System.Runtime.Intrinsics.X86
@@ -124,6 +127,7 @@ module private Wide =
         Avx512F.Shuffle4x128(ab23, cd23, 0x88uy).AsByte().CopyTo(target.Slice 128)
         Avx512F.Shuffle4x128(ab23, cd23, 0xdduy).AsByte().CopyTo(target.Slice 192)
 
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
     let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let d = (spread (counterRow nonce counter)).AsUInt64()
         let first = Vector512.Create(0UL, 0UL, 1UL, 0UL, 2UL, 0UL, 3UL, 0UL)
@@ -175,6 +179,7 @@ module private Middle =
         Avx2.Permute2x128(a, b, 0x31uy).AsByte().CopyTo(target.Slice 64)
         Avx2.Permute2x128(c, d, 0x31uy).AsByte().CopyTo(target.Slice 96)
 
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
     let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let d = (spread (counterRow nonce counter)).AsUInt64()
 
@@ -214,6 +219,7 @@ module private Narrow =
         c.AsByte().CopyTo(target.Slice 32)
         d.AsByte().CopyTo(target.Slice 48)
 
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
     let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
             twentyRounds
@@ -250,6 +256,7 @@ module Scalar =
         words[c] <- r
         words[d] <- s
 
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
     let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let start = Array.zeroCreate<uint32> 16
         start[0] <- 0x61707865u

@@ -1,7 +1,8 @@
 /// Arithmetic modulo p = 2^255 - 19, in constant time.
 ///
 /// An element is five limbs of 51 bits. Products leave limbs just above 2^51; sums and differences are not carried, and
-/// every function takes limbs below 2^54, which one sum or difference of products never reaches.
+/// every function takes limbs below 2^54, which one sum or difference of products never reaches. Columns of products are
+/// added as `UInt128`, whose carries the JIT makes without jumps.
 module TincPure.Crypto.Field25519
 
 open System

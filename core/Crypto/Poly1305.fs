@@ -16,10 +16,12 @@ let KeySize = 32
 [<Literal>]
 let TagSize = 16
 
-/// 1 if the sum of something and `part` has wrapped around to `sum`.
+/// 1 if the sum of something and `part` has wrapped around to `sum`. An `if` would become a jump that depends on secrets,
+/// and one that processors guess wrong half of the time.
 let inline private carry (sum: uint64) (part: uint64) : uint64 = uint64 (Unsafe.BitCast<bool, byte>(sum < part))
 
 /// The tag of `message` under the one-time `key` (32 bytes) goes to `target` (16 bytes).
+[<MethodImpl(MethodImplOptions.NoInlining)>]
 let tag (key: ReadOnlySpan<byte>) (message: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
     let r0 = BinaryPrimitives.ReadUInt64LittleEndian key &&& 0x0ffffffc0fffffffUL
 

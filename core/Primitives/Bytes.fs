@@ -5,9 +5,6 @@ open System
 open System.Numerics
 open System.Runtime.InteropServices
 
-/// True when both spans hold the same bytes. Takes time that depends on the contents: not for secrets.
-let equal (left: ReadOnlySpan<byte>) (right: ReadOnlySpan<byte>) : bool = left.SequenceEqual right
-
 /// `target[i] <- source[i] xor mask[i]` for every byte of `source`. `mask` and `target` are at least as long;
 /// `target` may be `source`.
 let xor (source: ReadOnlySpan<byte>) (mask: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
