@@ -132,7 +132,7 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
             if plane.Shows DebugLevel.traffic then
                 log Priority.Info ("Fragmenting packet of " + frame.Length.ToString() + " bytes to " + label hop)
 
-            let size = Fragment.pieceSize limit offset
+            let size = Fragment.pieceSize (min limit scratch.Length) offset
             let payload = frame.Length - offset - IpV4.headerSize
             let target = Span scratch
             let mutable start = 0

@@ -31,6 +31,9 @@ type internal PeerSession() =
     let mutable retired: Session | null = null
     let mutable retiredUntil = Instant.never
 
+    /// The session that saw the last datagram.
+    let mutable opener: Session | null = null
+
     [<DefaultValue>]
     val mutable InPackets: int64
 
@@ -108,7 +111,14 @@ type internal PeerSession() =
         this.Forget retired
         session <- null
         retired <- null
+        opener <- null
         this.BadTags <- 0
+
+    /// What there is to say of the number of the datagram opened last, usually nothing (spec 03 §13).
+    member _.LastMessage: string =
+        match opener with
+        | null -> ""
+        | opener -> opener.LastMessage
 
     /// Opens a datagram in place with the session, or with the one before it while its time lasts; the first that the
     /// session itself opens ends that time. When it is `Opened`, its data are `length` bytes at `Record.DataOffset`.
@@ -120,11 +130,15 @@ type internal PeerSession() =
                 session.ExpirePreviousKey now
                 session.Open(datagram, &recordType, &length)
 
+        opener <- session
+
         match retired with
         | null -> first
         | older when first = OpenResult.Opened || now.Microseconds >= retiredUntil.Microseconds ->
             older.Wipe()
             retired <- null
             first
-        | older when first = OpenResult.BadTag -> older.Open(datagram, &recordType, &length)
+        | older when first = OpenResult.BadTag ->
+            opener <- older
+            older.Open(datagram, &recordType, &length)
         | _ -> first

@@ -9,8 +9,7 @@ open TincPure.Sptps
 /// Finds out whom a datagram is from and for, opens what is for us and moves the rest on (spec 03 §10).
 [<Sealed>]
 type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
-    /// Punts of one kind about one peer in one second.
-    let perSecond = 4
+    let failures = Failures plane
 
     /// Sessions that are tried for a datagram that could be anybody's, once per second.
     let maxTries = 256
@@ -18,7 +17,6 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     /// A packet that came without Ethernet header and without room for one.
     let scratch = Array.zeroCreate<byte>(Ethernet.headerSize + Protocol.mtu)
 
-    let mutable strangers = Ration()
     let mutable searches = Ration()
 
     let label node = plane.Peer(node).Label
@@ -27,38 +25,15 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
     let logTraffic (priority: Priority) (text: string) = plane.Log(DebugLevel.traffic, priority, text)
 
-    let unknownSource (source: Endpoint) (length: int) =
-        if strangers.Take(plane.Now, perSecond) then
-            plane.Outbox.Punt(UnknownSource(source, length))
-
-    let failed (peer: int) (carrier: Carrier voption) (failure: OpenFailure) =
-        let state = plane.State peer
-
-        if state.Failures.Take(plane.Now, perSecond) then
-            plane.Outbox.Punt(OpenFailed(peer, carrier, failure))
-
     let bad (peer: int) (carrier: Carrier voption) (level: int) (priority: Priority) (text: string) =
-        plane.Log(level, priority, text)
-        failed peer carrier (BadPayload text)
+        failures.Senseless(peer, carrier, level, priority, text)
         false
-
-    /// The failure that a session's verdict means, told to the control plane.
-    let refused (peer: int) (carrier: Carrier voption) (result: OpenResult) =
-        let state = plane.State peer
-
-        let failure =
-            match result with
-            | OpenResult.BadTag when not state.CanReceive -> NoSession
-            | OpenResult.BadTag ->
-                state.BadTags <- state.BadTags + 1
-                BadTag state.BadTags
-            | OpenResult.TooShort -> TooShort
-            | _ -> Replayed
-
-        failed peer carrier failure
 
     /// Routes a packet or frame out of a record.
     member private _.Routed(peer: int, frame: Span<byte>) : unit =
+        if plane.Shows DebugLevel.traffic then
+            logTraffic Priority.Debug ("Received packet of " + frame.Length.ToString() + " bytes from " + label peer)
+
         plane.State(peer).CountIn frame.Length
         router.Route(peer, frame)
 
@@ -191,8 +166,8 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
         match plane.State(peer).Open(datagram.Slice start, plane.Now, &recordType, &length) with
         | OpenResult.Opened -> this.FromUdp(peer, hop, socket, source, datagram, start, recordType, length)
-        | result when trusted -> refused peer ValueNone result
-        | OpenResult.BadTag -> unknownSource source datagram.Length
+        | result when trusted -> failures.Unopened(peer, ValueNone, result)
+        | OpenResult.BadTag -> failures.Stranger(source, datagram.Length)
         | _ -> ()
 
     /// A datagram with IDs, from the confirmed address of `hop`: for us or for somebody else (spec 03 §10.2).
@@ -297,7 +272,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             this.OpenUdp(claimed, -1, (claimed = known), socket, source, datagram, Datagram.idsSize)
         elif known < 0 then
             if not (this.Search(socket, source, datagram)) then
-                unknownSource source datagram.Length
+                failures.Stranger(source, datagram.Length)
         elif not (plane.Peer known).Sptps then
             if plane.Shows DebugLevel.traffic then
                 logTraffic Priority.Debug ("Got packet from " + label known + " but we haven't exchanged keys yet")
@@ -331,7 +306,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             | recordType ->
                 if this.Record(peer, ValueSome carrier, recordType, datagram, Record.DataOffset, length) then
                     plane.Outbox.Punt(DataOpened(peer, carrier))
-        | result -> refused peer (ValueSome carrier) result
+        | result -> failures.Unopened(peer, ValueSome carrier, result)
 
     /// A whole frame that a neighbour sent over its meta connection. Stock tinc sends probes this way; nobody wants them.
     member this.Frame(peer: int, frame: Span<byte>) : unit =

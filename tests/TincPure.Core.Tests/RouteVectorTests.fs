@@ -139,6 +139,7 @@ let private handed (outcome: Outcome) : Handed list =
 /// Lines of the hand-over, which the vectors leave out.
 let private isHandOver (text: string) =
     text.StartsWith "Sending packet of "
+    || text.StartsWith "Received packet of "
     || text.StartsWith "Node "
     || text.StartsWith "Broadcasting packet of "
 

@@ -1,0 +1,45 @@
+namespace TincPure.Routing
+
+open TincPure.Primitives
+open TincPure.Sptps
+
+/// Datagrams that came to nothing: told to the control plane and the log, a few times a second, so that a flood of them
+/// costs little (spec 03 §10, §11.6, §23).
+[<Sealed>]
+type internal Failures(plane: Plane) =
+    let perSecond = 4
+    let mutable strangers = Ration()
+
+    let tell (peer: int) (carrier: Carrier voption) (failure: OpenFailure) (priority: Priority) (text: string) =
+        plane.Log(DebugLevel.traffic, priority, text)
+        plane.Outbox.Punt(OpenFailed(peer, carrier, failure))
+
+    /// No node could be found that sealed it.
+    member _.Stranger(source: Endpoint, length: int) : unit =
+        if strangers.Take(plane.Now, perSecond) then
+            plane.Outbox.Punt(UnknownSource(source, length))
+
+    /// No session of the peer opened it.
+    member _.Unopened(peer: int, carrier: Carrier voption, result: OpenResult) : unit =
+        let state = plane.State peer
+
+        if result = OpenResult.BadTag && state.CanReceive then
+            state.BadTags <- state.BadTags + 1
+
+        if state.Failures.Take(plane.Now, perSecond) then
+            let from = " from " + plane.Peer(peer).Label
+
+            match result with
+            | OpenResult.BadTag when not state.CanReceive ->
+                tell peer carrier NoSession Priority.Debug ("Got packet" + from + " but we haven't exchanged keys yet")
+            | OpenResult.BadTag ->
+                let failure = BadTag state.BadTags
+                tell peer carrier failure Priority.Error ("Failed to decrypt and verify packet" + from)
+            | OpenResult.TooShort -> tell peer carrier TooShort Priority.Error ("Received short packet" + from)
+            | _ -> tell peer carrier Replayed Priority.Error (state.LastMessage + from)
+
+    /// It is authentic, but what is in it makes no sense.
+    member _.Senseless(peer: int, carrier: Carrier voption, level: int, priority: Priority, text: string) : unit =
+        if plane.State(peer).Failures.Take(plane.Now, perSecond) then
+            plane.Log(level, priority, text)
+            plane.Outbox.Punt(OpenFailed(peer, carrier, BadPayload text))
