@@ -1,35 +1,10 @@
 /// What `tinc` says about itself (spec 06 §2).
 module TincPure.Commands.Usage
 
-open System
-open TincPure.Primitives
-
 /// After a wrong option or command.
 let hint (program: string) : string = "Try `" + program + " --help' for more information.\n"
 
-/// `date` and `time` are those of the build.
-let version (version: string) (date: string) (time: string) : string =
-    String.Concat(
-        [| "tinc version "
-           version
-           " (built "
-           date
-           " "
-           time
-           ", protocol "
-           Protocol.major.ToString()
-           "."
-           Protocol.minor.ToString()
-           ")\n"
-           "Features:\n"
-           "\n"
-           "TincPure, an independent implementation of tinc.\n"
-           "Copyright (C) TincPure authors.\n"
-           "\n"
-           "This is free software under the MIT licence: you may use, change and redistribute it.\n"
-           "There is NO WARRANTY, to the extent permitted by law.\n" |]
-    )
-
+/// The usage text of `tinc --help`.
 let help (program: string) : string =
     "Usage: "
     + program
