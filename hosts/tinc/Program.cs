@@ -1,4 +1,5 @@
-using TincPure.Host;
+using TincPure.Host.Process;
+using TincPure.Tinc;
 
-Console.WriteLine($"tinc (TincPure) {BuildInfo.Version}");
-return 0;
+using var terminal = Terminal.OfProcess();
+return new Session(ProgramName.AsStarted, terminal, Roots.OfSystem()).Run(args);

@@ -1,0 +1,164 @@
+using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
+using TincPure.Commands;
+using TincPure.Config;
+using TincPure.Host.Control;
+using TincPure.Primitives;
+
+namespace TincPure.Tinc;
+
+/// <summary>One run of the program: its options, and what its commands share.</summary>
+internal sealed class Session(string program, Terminal terminal, Roots roots)
+{
+    private TincOptions.Options? _options;
+    private ControlConnection? _connection;
+    private Locations? _locations;
+
+    public string Program => program;
+
+    public Terminal Terminal => terminal;
+
+    public TincOptions.Options Options => _options ?? throw new InvalidOperationException();
+
+    public Locations Locations => _locations ?? throw new InvalidOperationException();
+
+    /// <summary>The user can be asked.</summary>
+    public bool Interactive => terminal.Interactive && !Options.Batch;
+
+    /// <summary>The words that tell a daemon which network is meant.</summary>
+    public IEnumerable<string> DaemonOptions => TincOptions.forDaemon(Options);
+
+    /// <summary>The daemon's process id as its pid file gives it, where it could be read.</summary>
+    public int? KnownPid { get; private set; }
+
+    public string Hint => Usage.hint(program);
+
+    public int Run(string[] arguments)
+    {
+        var parsed = TincOptions.parse(program, ListModule.OfSeq(arguments.Select(ByteText.encode)));
+        if (parsed.IsError)
+        {
+            terminal.WriteError(ByteText.encode(parsed.ErrorValue) + "\n" + Hint);
+            return 1;
+        }
+
+        _options = parsed.ResultValue;
+        if (!Locate())
+            return 1;
+
+        return Options.Show switch
+        {
+            { IsVersion: true } => CommandTable.ShowVersion(this),
+            { IsHelp: true } => CommandTable.ShowHelp(this),
+            _ => Options.Words.IsEmpty ? new Shell(this).Run() : Finish(Execute([.. Options.Words], fromShell: false)),
+        };
+    }
+
+    private int Finish(int code)
+    {
+        _connection?.Dispose();
+        return code;
+    }
+
+    private bool Locate()
+    {
+        var net = ValueOption.ToObj(Options.Net) ?? Encoded(Environment.GetEnvironmentVariable("NETNAME"));
+        if (net is "" or ".")
+            net = null;
+        if (net is not null && (net.StartsWith('.') || net.Contains('/') || net.Contains('\\')))
+        {
+            terminal.Fail("Invalid character in netname!");
+            return false;
+        }
+
+        var config = ValueOption.ToObj(Options.Config);
+        if (net is not null && config is not null)
+            terminal.WriteError("Both netname and configuration directory given, using the latter...\n");
+        _locations = new Locations(roots, net, config, ValueOption.ToObj(Options.PidFile));
+        return true;
+    }
+
+    private static string? Encoded(string? text) => text is null ? null : ByteText.encode(text);
+
+    /// <summary>From now on another network is meant: options about places no longer hold.</summary>
+    public void SwitchTo(string? netName)
+    {
+        _connection?.Dispose();
+        _connection = null;
+        _locations = new Locations(roots, netName, config: null, pidFile: null);
+    }
+
+    /// <summary>Runs a command; the exit code.</summary>
+    public int Execute(string[] words, bool fromShell)
+    {
+        if (CommandTable.Find(words[0]) is { } command)
+            return command(this, words[1..]);
+
+        terminal.Fail("Unknown command `" + words[0] + "'.");
+        if (!fromShell)
+            terminal.WriteError(Hint);
+        return 1;
+    }
+
+    public int TooManyArguments() => terminal.Fail("Too many arguments!");
+
+    public int WrongNumberOfArguments() => terminal.Fail("Invalid number of arguments.");
+
+    /// <summary>The connection with the daemon, or null, which is explained if `verbose`.</summary>
+    public ControlConnection? Connect(bool verbose)
+    {
+        if (_connection is { IsSpoilt: true })
+        {
+            terminal.Fail("Previous connection to tincd lost, reconnecting.");
+            _connection.Dispose();
+            _connection = null;
+        }
+
+        if (_connection is null)
+        {
+            _connection = ControlConnection.Open(
+                ByteText.decode(Locations.PidFile), verbose, text => terminal.Fail(ByteText.encode(text)), out var pid);
+            KnownPid = _connection?.Pid ?? pid;
+        }
+
+        return _connection;
+    }
+
+    /// <summary>Tells a daemon, if there is one, that files have changed.</summary>
+    public void AskForReload() => Connect(verbose: false)?.Send(Control.request(Control.Request.Reload, ListModule.Empty<string>()));
+
+    /// <summary>Our node's name from tinc.conf, or null, which is explained if `verbose`.</summary>
+    public string? OwnName(bool verbose)
+    {
+        string text;
+        try
+        {
+            text = Disk.Read(Locations.TincConf);
+        }
+        catch (DiskException e)
+        {
+            if (verbose)
+                terminal.Fail("Could not open " + Locations.TincConf + ": " + e.Message);
+            return null;
+        }
+
+        var name = OwnNode.name(
+            FuncConvert.FromFunc<string, FSharpValueOption<string>>(Variable),
+            FSharpResult<string, string>.NewOk(Environment.MachineName),
+            Locations.TincConf,
+            text);
+        if (name.IsOk)
+            return name.ResultValue.Text;
+
+        if (verbose)
+            terminal.WriteError(ByteText.encode(name.ErrorValue));
+        return null;
+    }
+
+    private static FSharpValueOption<string> Variable(string name) =>
+        Environment.GetEnvironmentVariable(name) is { } text
+            ? FSharpValueOption<string>.Some(text)
+            : FSharpValueOption<string>.None;
+
+    public static bool IsNodeName(string text) => NodeNameModule.tryParse(text).IsSome;
+}
