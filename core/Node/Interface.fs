@@ -58,6 +58,8 @@ type Input =
     /// Fresh entropy for the node's generator (32 bytes or more).
     | Entropy of byte[]
     | Signalled of Signal
+    /// The device cannot be used any more: nothing is left to carry (spec 07 §1.3).
+    | DeviceLost
 
 /// How a script is run: its name below the configuration directory and its environment, in order.
 type Script = { Name: string; Environment: (string * string) list }

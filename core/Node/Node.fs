@@ -342,6 +342,7 @@ let private handle (turn: Turn) (input: Input) =
     | LocalAddressKnown(source, frame, address) -> turn.Packet(SendTimeExceeded(source, frame, address))
     | Entropy bytes -> turn.Node <- { turn.Node with Random = Drbg.reseed bytes turn.Node.Random }
     | Signalled signal -> signalled turn signal
+    | DeviceLost -> Shutdown.run turn
 
 /// Copies what was logged to the control connections that asked for it (spec 06 §15.7). Lines that come of sending these
 /// are not logged again.
