@@ -63,6 +63,41 @@ public class DaemonTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void A_daemon_whose_interface_is_deleted_ends_in_order()
+    {
+        if (!DaemonRun.IsPossible || !File.Exists("/dev/net/tun"))
+        {
+            output.WriteLine("left out: this machine gives tests no network namespace or no TUN");
+            return;
+        }
+
+        const string testCase =
+            """
+            {
+              "args": ["-D", "-c", "{C}", "--pidfile", "{T}/pid"],
+              "files": {
+                "tinc.conf": "Name = foo\nInterface = gone\nBindToAddress = 127.0.0.1\n",
+                "tinc-up": "#!/bin/sh\nip link set $INTERFACE up\n(sleep 0.2; ip link del $INTERFACE) 2>/dev/null &\n",
+                "tinc-down": "#!/bin/sh\necho $NAME $DEVICE $INTERFACE $DEBUG >&2\n"
+              }
+            }
+            """;
+        using var run = new DaemonRun(JsonDocument.Parse(testCase).RootElement);
+        var (lines, exitCode) = run.Run();
+        Assert.Equal(
+            [
+                "{TS} NOTICE  tincd {VERSION} ({BUILD}) starting, debug level 0",
+                "{TS} INFO    /dev/net/tun is a Linux tun/tap device (tun mode)",
+                "{TS} NOTICE  Ready",
+                "{TS} ERROR   Error while reading from Linux tun/tap device (tun mode) /dev/net/tun: File descriptor in bad state",
+                "foo /dev/net/tun gone 0",
+                "{TS} NOTICE  Terminating",
+            ],
+            lines);
+        Assert.Equal(0, exitCode);
+    }
+
+    [Fact]
     public void Command_lines_lead_to_the_words_of_stock() =>
         Compare("05-tincd-commandline.json", testCase =>
             LeftOut.GetValueOrDefault(testCase.GetProperty("name").GetString()!));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Microsoft.FSharp.Collections;
 using TincPure.Config;
 using TincPure.Host.Devices;
@@ -20,6 +21,11 @@ internal sealed record Start(
 /// <summary>A running node with everything around it, from the opened device to the end (spec 05 §6.1, §7.6).</summary>
 internal sealed class Daemon(Start start, INodeMaker maker)
 {
+    private const int EntropySize = 32;
+
+    /// <summary>How often the node's generator gets fresh entropy.</summary>
+    private static readonly TimeSpan EntropyInterval = TimeSpan.FromMinutes(10);
+
     private readonly Logger _log = start.Log;
     private readonly Clock _clock = new();
     private readonly InputQueue _inputs = new();
@@ -77,6 +83,8 @@ internal sealed class Daemon(Start start, INodeMaker maker)
         var node = maker.Node(new NodeStart(start, device, pidFile.Cookie), _clock.Now());
         var loop = new ControlLoop(node, _inputs, effects, _clock);
 
+        using var entropy = new Timer(_ => _inputs.Post(Input.NewEntropy(RandomNumberGenerator.GetBytes(EntropySize))));
+        entropy.Change(EntropyInterval, EntropyInterval);
         using var signals = new Signals(_inputs, onHangup: _log.Reopen);
         packets.Start();
         loop.Start(Input.NewStarted(udp, tcp));

@@ -117,7 +117,7 @@ internal abstract class PacketLoop : IPacketPlane
         if (result == DeviceRead.Failed)
             _log.Error("Too many errors from " + Device.Path + ", exiting!");
         DevicePausedUntil = DateTime.MaxValue;
-        Inputs.Post(Node.Input.NewSignalled(Node.Signal.Terminate));
+        Inputs.Post(Node.Input.DeviceLost);
     }
 
     /// <summary>One turn's moment, for all datagrams of a batch.</summary>
