@@ -83,7 +83,7 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         try
         {
             var start = new Start(loaded.Outcome.ResultValue, configuration, places.PidFile, log.Level, log);
-            return new Daemon(start, new CoreNodeMaker()).Run();
+            return new Daemon(start).Run();
         }
         catch (StartException e)
         {

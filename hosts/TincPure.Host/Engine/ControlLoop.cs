@@ -5,7 +5,7 @@ using TincPure.Primitives;
 namespace TincPure.Host.Engine;
 
 /// <summary>The control thread: feeds the node with what happened, in batches, and carries out what it wants.</summary>
-internal sealed class ControlLoop(INode node, InputQueue inputs, EffectRunner effects, Clock clock)
+internal sealed class ControlLoop(CoreNode node, InputQueue inputs, EffectRunner effects, Clock clock)
 {
     private readonly List<Input> _batch = [];
 

@@ -1,17 +1,33 @@
 using System.Security.Cryptography;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
+using TincPure.Config;
+using TincPure.Host.Devices;
 using TincPure.Node;
 using TincPure.Primitives;
-using TincPure.Routing;
 using PureNode = TincPure.Node.Node;
 
 namespace TincPure.Host.Engine;
 
 /// <summary>The core's control plane: a value that each step replaces.</summary>
-internal sealed class CoreNode(PureNode initial) : INode
+internal sealed class CoreNode
 {
-    private PureNode _node = initial;
+    private const int SeedSize = 64;
+
+    private PureNode _node;
+
+    public CoreNode(Settings settings, IDevice device, string cookie, int debugLevel, Instant now)
+    {
+        var launch = new Launch(
+            FSharpValueOption<string>.Some(device.Path),
+            FSharpValueOption<string>.Some(device.Interface),
+            Environment.ProcessId,
+            cookie,
+            debugLevel,
+            device.CarriesEthernet,
+            RandomNumberGenerator.GetBytes(SeedSize));
+        _node = NodeModule.create(settings, launch, now);
+    }
 
     public FSharpList<Effect> Step(Instant now, Input input)
     {
@@ -19,43 +35,10 @@ internal sealed class CoreNode(PureNode initial) : INode
         return effects;
     }
 
+    /// <summary>After each batch of inputs: what is done once for all of them.</summary>
     public FSharpList<Effect> Settle(Instant now)
     {
         (_node, var effects) = NodeModule.settle(now, _node);
         return effects;
     }
-}
-
-/// <summary>The core's packet plane.</summary>
-internal sealed class CoreForwarder : IForwarder
-{
-    private readonly Forwarder _forwarder = new();
-
-    public void Apply(PacketCommand command, Instant now, Outbox outbox) => _forwarder.Apply(command, now, outbox);
-
-    public void FromDevice(Span<byte> frame, Instant now, Outbox outbox) => _forwarder.FromDevice(frame, now, outbox);
-
-    public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) =>
-        _forwarder.FromSocket(socket, source, datagram, now, outbox);
-}
-
-/// <summary>Makes nodes of the core.</summary>
-internal sealed class CoreNodeMaker : INodeMaker
-{
-    private const int SeedSize = 64;
-
-    public INode Node(NodeStart start, Instant now)
-    {
-        var launch = new Launch(
-            FSharpValueOption<string>.Some(start.Device.Path),
-            FSharpValueOption<string>.Some(start.Device.Interface),
-            Environment.ProcessId,
-            start.Cookie,
-            start.Start.DebugLevel,
-            start.Device.CarriesEthernet,
-            RandomNumberGenerator.GetBytes(SeedSize));
-        return new CoreNode(NodeModule.create(start.Start.Settings, launch, now));
-    }
-
-    public IForwarder Forwarder() => new CoreForwarder();
 }

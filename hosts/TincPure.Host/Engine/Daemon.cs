@@ -19,7 +19,7 @@ internal sealed record Start(
     Settings Settings, ConfigurationReader Configuration, string PidFile, int DebugLevel, Logger Log);
 
 /// <summary>A running node with everything around it, from the opened device to the end (spec 05 §6.1, §7.6).</summary>
-internal sealed class Daemon(Start start, INodeMaker maker)
+internal sealed class Daemon(Start start)
 {
     private const int EntropySize = 32;
 
@@ -70,7 +70,8 @@ internal sealed class Daemon(Start start, INodeMaker maker)
         using var control = OperatingSystem.IsWindows() ? null : ControlSocket.Open(socketPath);
 
         using var scripts = new ScriptRunner(ScriptSettings.From(start.Settings), _log);
-        using var meta = new MetaSockets(_inputs, socketSettings, _log);
+        // Not closed at the end: a client that asked the daemon to stop waits for the end of the process.
+        var meta = new MetaSockets(_inputs, socketSettings, _log);
         using var packets = Packets(device, pairs);
         var effects = new EffectRunner(
             _log,
@@ -80,7 +81,7 @@ internal sealed class Daemon(Start start, INodeMaker maker)
             scripts,
             new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, _log),
             new AddressQueries(_inputs));
-        var node = maker.Node(new NodeStart(start, device, pidFile.Cookie), _clock.Now());
+        var node = new CoreNode(start.Settings, device, pidFile.Cookie, start.DebugLevel, _clock.Now());
         var loop = new ControlLoop(node, _inputs, effects, _clock);
 
         using var entropy = new Timer(_ => _inputs.Post(Input.NewEntropy(RandomNumberGenerator.GetBytes(EntropySize))));
@@ -97,13 +98,14 @@ internal sealed class Daemon(Start start, INodeMaker maker)
             meta.Accept(control.Socket);
 
         var exitCode = loop.Run();
+        meta.StopAccepting();
         scripts.Finish();
         return exitCode;
     }
 
     private PacketLoop Packets(IDevice device, IReadOnlyList<ListeningPair> pairs)
     {
-        var forwarder = maker.Forwarder();
+        var forwarder = new CoreForwarder();
         var sockets = pairs.Select(pair => pair.Udp);
         return OperatingSystem.IsLinux()
             ? new LinuxPacketLoop(forwarder, device, sockets, _inputs, _clock, _log)

@@ -11,7 +11,7 @@ namespace TincPure.Host.Engine;
 internal sealed class EffectRunner(
     Logger log,
     MetaSockets meta,
-    IPacketPlane packets,
+    PacketLoop packets,
     Resolver resolver,
     ScriptRunner scripts,
     NodeFiles files,

@@ -11,7 +11,7 @@ namespace TincPure.Host.Engine;
 /// The thread that owns the packet plane. Each turn takes what is there from one source, a batch at most, and writes out
 /// what came of it. How to wait for sources and how to move datagrams is the platform's.
 /// </summary>
-internal abstract class PacketLoop : IPacketPlane
+internal abstract class PacketLoop : IDisposable
 {
     /// <summary>Failed reads of the device in a row that end the daemon (spec 07 §1.3).</summary>
     private const int MaxDeviceErrors = 10;
@@ -50,6 +50,7 @@ internal abstract class PacketLoop : IPacketPlane
 
     public void Start() => _thread.Start();
 
+    /// <summary>Carried out between packets, in order.</summary>
     public void Post(PacketCommand command)
     {
         _commands.Enqueue(command);

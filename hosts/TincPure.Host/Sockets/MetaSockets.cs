@@ -173,9 +173,11 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
         _tarpit.Enqueue(connection.Socket);
     }
 
+    public void StopAccepting() => _accepting.Cancel();
+
     public void Dispose()
     {
-        _accepting.Cancel();
+        StopAccepting();
         foreach (var socket in _connecting.Values)
             socket.Dispose();
         foreach (var connection in _connections.Values)
