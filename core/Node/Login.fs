@@ -250,9 +250,7 @@ let private replace (turn: Turn) (newer: Connection) (older: Connection) (peer: 
         turn.Log(
             DebugLevel.connections,
             Priority.Debug,
-            "Established a second connection with "
-            + Label.connection older
-            + ", closing old connection"
+            "Established a second connection with " + Label.connection older + ", closing old connection"
         )
 
         handOver turn newer.Id older
@@ -288,10 +286,7 @@ let private activate (turn: Turn) (connection: Connection) (peer: int) (port: st
     let host = hostSettings (turn.Peer peer)
     let options = Authentication.combineOptions host connection.Options theirs
 
-    let connection =
-        { connection with
-            Stage = Established peer
-            Options = options }
+    let connection = { connection with Stage = Established peer; Options = options }
 
     turn.SetConnection connection
 
@@ -299,15 +294,9 @@ let private activate (turn: Turn) (connection: Connection) (peer: int) (port: st
         { turn.Node with
             Established = turn.Node.Established.Add(connection.Serial, connection.Id) }
 
-    turn.SetPeer
-        { turn.Peer peer with
-            Connection = ValueSome connection.Id }
+    turn.SetPeer { turn.Peer peer with Connection = ValueSome connection.Id }
 
-    turn.Log(
-        DebugLevel.connections,
-        Priority.Notice,
-        "Connection with " + Label.connection connection + " activated"
-    )
+    turn.Log(DebugLevel.connections, Priority.Notice, "Connection with " + Label.connection connection + " activated")
 
     Gossip.tellEverything turn connection.Id
     let edge = ownEdge turn connection peer port weight options

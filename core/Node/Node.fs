@@ -79,7 +79,16 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           WakeAt = Instant.distant }
 
     let turn = Turn(node, now)
-    Peers.intern turn settings.Name |> ignore
+
+    match Peers.intern turn settings.Name with
+    | ValueSome own ->
+        turn.SetPeer
+            { own with
+                Host = ValueSome settings.Own
+                Sptps = settings.ExperimentalProtocol
+                Options = turn.Node.OwnOptions }
+    | ValueNone -> ()
+
     Reload.learn turn settings
     turn.Node
 

@@ -122,6 +122,11 @@ let apply (turn: Turn) (read: Settings) : unit =
             OwnOptions = turn.Node.OwnOptions ||| Settings.ownOptions fresh
             FibDirty = true }
 
+    turn.SetPeer
+        { turn.Peer Topology.self with
+            Host = ValueSome fresh.Own
+            Options = turn.Node.OwnOptions }
+
     learnHosts turn fresh
     applySubnets turn fresh
     applyBroadcastSubnets turn old fresh
