@@ -5,11 +5,14 @@ module TincPure.Primitives.IpText
 open System
 open System.Globalization
 
+/// .NET takes NULs behind a number for nothing.
+let private isWhole (part: string) = not (part.EndsWith '\000')
+
 /// Four decimal numbers up to 255, separated by dots, without leading zeros.
 let tryParseV4 (text: string) : uint32 voption =
     let folder (address: uint32 voption) (part: string) =
         match address, Byte.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture) with
-        | ValueSome address, (true, value) when part.Length = 1 || part[0] <> '0' ->
+        | ValueSome address, (true, value) when (part.Length = 1 || part[0] <> '0') && isWhole part ->
             ValueSome((address <<< 8) ||| uint32 value)
         | _ -> ValueNone
 
@@ -26,7 +29,8 @@ let private tryGroups (quadAllowed: bool) (text: string) : uint16 list voption =
             tryParseV4 quad |> ValueOption.map (fun address -> [ uint16 (address >>> 16); uint16 address ])
         | part :: rest ->
             match UInt16.TryParse(part, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) with
-            | true, group when part.Length <= 4 -> groups rest |> ValueOption.map (fun rest -> group :: rest)
+            | true, group when part.Length <= 4 && isWhole part ->
+                groups rest |> ValueOption.map (fun rest -> group :: rest)
             | _ -> ValueNone
 
     if text = "" then ValueSome [] else groups (List.ofArray (text.Split ':'))
