@@ -1,0 +1,14 @@
+/// Everything that is fuzzed.
+module TincPure.Fuzz.Targets
+
+let all: Target list =
+    [ MetaLines.target
+      MetaFraming.target
+      Texts.target
+      KeyFiles.target
+      Configuration.target
+      CommandLines.target
+      SptpsStream.target
+      SptpsPeer.target
+      SptpsDatagrams.target
+      SptpsHandshake.target ]
