@@ -11,4 +11,5 @@ let all: Target list =
       SptpsStream.target
       SptpsPeer.target
       SptpsDatagrams.target
-      SptpsHandshake.target ]
+      SptpsHandshake.target
+      PacketPlane.target ]
