@@ -26,10 +26,7 @@ let private awake (turn: Turn) (asleep: int64) =
 
             Termination.close turn id Termination.Reported Termination.Closed
 
-let private checkEstablished (turn: Turn) (connection: Connection) (peer: int) =
-    let settings = turn.Node.Settings
-    Tunnels.maintainNeighbour turn peer
-
+let private ping (turn: Turn) (connection: Connection) =
     if connection.PingSent then
         turn.Log(
             DebugLevel.connections,
@@ -41,16 +38,24 @@ let private checkEstablished (turn: Turn) (connection: Connection) (peer: int) =
         )
 
         Termination.close turn connection.Id Termination.Reported Termination.Closed
-    elif turn.Now >= Instant.addSeconds settings.PingInterval connection.Clock then
+    elif turn.Now >= Instant.addSeconds turn.Node.Settings.PingInterval connection.Clock then
         turn.SetConnection { connection with PingSent = true; Clock = turn.Now }
 
         Wire.send turn connection.Id Message.Ping
+
+let private checkEstablished (turn: Turn) (id: ConnectionId) (peer: int) =
+    Tunnels.maintainNeighbour turn peer
+
+    // Only now: what maintenance sent has used up sequence numbers of the connection's session.
+    match turn.TryConnection id with
+    | ValueSome connection -> ping turn connection
+    | ValueNone -> ()
 
 let private check (turn: Turn) (connection: Connection) =
     if turn.Now >= Instant.addSeconds turn.Node.Settings.PingTimeout connection.Clock then
         match connection.Stage with
         | Stage.Control _ -> ()
-        | Established peer -> checkEstablished turn connection peer
+        | Established peer -> checkEstablished turn connection.Id peer
         | Connecting ->
             turn.Log(
                 DebugLevel.connections,
