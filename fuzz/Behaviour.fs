@@ -36,6 +36,9 @@ type Behaviour() =
         Encoding.Latin1.GetBytes(word, Span bytes) |> ignore
         ReadOnlySpan(input).IndexOf(ReadOnlySpan bytes) >= 0
 
+    /// Told everything that is seen, when an input is replayed.
+    member val Listener: string -> unit = ignore with get, set
+
     /// Forgets the run before.
     member _.Begin(bytes: byte[]) : unit =
         for slot in touched do
@@ -59,16 +62,19 @@ type Behaviour() =
             counts[slot] <- counts[slot] + 1uy
 
     /// A fixed word: the name of an outcome.
-    member this.Saw(word: string) : unit = this.Feature(hash 2166136261u (word.AsSpan()))
+    member this.Saw(word: string) : unit =
+        this.Listener word
+        this.Feature(hash 2166136261u (word.AsSpan()))
 
     /// A size, by its order of magnitude.
     member this.Saw(word: string, size: int) : unit =
+        this.Listener word
         this.Feature(hash 2166136261u (word.AsSpan()) + uint32 (Int32.Log2(max 1 size)) * 2654435761u)
 
     /// A line for people, without what is different every time: words with digits, and words of the input.
     member this.SawText(text: string) : unit =
+        this.Listener text
         let mutable value = 2166136261u
-
         let mutable rest = text.AsSpan()
 
         while rest.Length > 0 do

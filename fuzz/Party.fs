@@ -89,9 +89,11 @@ module Party =
             else
                 ValueNone
 
-    /// Reads the records that stand in `bytes` and answers those of the handshake. Stops at what it cannot open.
-    let rec receive (random: byte[]) (bytes: byte[]) (party: Party) : struct (byte[] * Party) =
+    /// Reads the records that stand in `bytes`: what there is to answer to those of the handshake, and the data of the
+    /// others. Stops at what it cannot open.
+    let rec receive (random: byte[]) (bytes: byte[]) (party: Party) : struct (byte[] * byte[] list * Party) =
         let tag = if party.ReceiveKey.IsSome then ChaChaPoly.TagSize else 0
+
         let size =
             if bytes.Length < 2 then
                 0
@@ -99,19 +101,20 @@ module Party =
                 3 + tag + ((int bytes[0] <<< 8) ||| int bytes[1])
 
         if size = 0 || bytes.Length < size then
-            struct ([||], party)
+            struct ([||], [], party)
         else
             match openRecord party (Array.sub bytes 2 (size - 2)) with
-            | ValueNone -> struct ([||], party)
+            | ValueNone -> struct ([||], [], party)
             | ValueSome plain ->
                 let received = { party with Received = party.Received + 1UL }
 
-                let struct (answer, party) =
+                let struct (answer, data, party) =
                     if plain[0] = Record.Handshake then
                         let struct (handshake, outputs) = Handshake.receive random (Array.tail plain) party.Handshake
-                        carryOut outputs [] { received with Handshake = handshake }
+                        let struct (answer, party) = carryOut outputs [] { received with Handshake = handshake }
+                        struct (answer, [], party)
                     else
-                        struct ([||], received)
+                        struct ([||], [ Array.tail plain ], received)
 
-                let struct (more, party) = receive random (Array.skip size bytes) party
-                struct (Array.append answer more, party)
+                let struct (moreAnswers, moreData, party) = receive random (Array.skip size bytes) party
+                struct (Array.append answer moreAnswers, data @ moreData, party)

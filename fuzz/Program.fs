@@ -100,7 +100,7 @@ let private replay (options: Options) (path: string) : int =
 
     match chosen name with
     | [ target ] ->
-        match onSmallStack (fun () -> Execution.run target (Behaviour()) (Corpus.read path)) with
+        match onSmallStack (fun () -> Execution.run target (Behaviour(Listener = say)) (Corpus.read path)) with
         | ValueSome failure ->
             say ("FAILED " + target.Name + ": " + target.Promise)
             say failure.Details

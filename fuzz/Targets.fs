@@ -12,4 +12,6 @@ let all: Target list =
       SptpsPeer.target
       SptpsDatagrams.target
       SptpsHandshake.target
-      PacketPlane.target ]
+      PacketPlane.target
+      NodeLogin.target
+      NodePeer.target ]

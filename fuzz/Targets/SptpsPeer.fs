@@ -20,7 +20,7 @@ let private session, private party =
     let struct (theirKex, party) =
         Party.start (random 4) { Role = Handshake.Initiator; Own = theirs; Peer = ours.Public; Label = label }
 
-    let struct (theirSig, party) = Party.receive (random 5) (Array.concat ourKex) party
+    let struct (theirSig, _, party) = Party.receive (random 5) (Array.concat ourKex) party
     let mutable session = session
     let mutable party = party
 
@@ -30,7 +30,7 @@ let private session, private party =
             session <- received.Session
 
             for answer in received.Outgoing do
-                let struct (_, next) = Party.receive (random 5) answer party
+                let struct (_, _, next) = Party.receive (random 5) answer party
                 party <- next
         | Error error -> Target.broken (Error.text error)
 
@@ -86,7 +86,8 @@ let private run (behaviour: Behaviour) (input: byte[]) =
         | 2 -> send [] (say (Party.seal Record.Handshake (tape.Block()) party))
         | 3 -> send [] (say (Party.rekey (random 7) party))
         | 4 ->
-            let answer = say (Party.receive (random 8) unread party)
+            let struct (answer, _, next) = Party.receive (random 8) unread party
+            party <- next
             unread <- [||]
             send [] answer
         | 5 ->

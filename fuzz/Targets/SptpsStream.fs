@@ -29,7 +29,7 @@ let private fresh, private established, private handshakeLength, private genuine
 
     /// Both sides talk until there is nothing more to say.
     let rec exchange (toThem: byte[]) (toUs: byte[]) =
-        let struct (answer, next) = Party.receive (Fixed.bytes 5 Handshake.RandomSize) toThem party
+        let struct (answer, _, next) = Party.receive (Fixed.bytes 5 Handshake.RandomSize) toThem party
         party <- next
         let mutable input = Array.append toUs answer
         stream <- Array.append stream answer
