@@ -115,11 +115,13 @@ let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : unit =
             { turn.Node with
                 PendingDumps = turn.Node.PendingDumps |> List.filter (fun (waiting, _, _) -> waiting <> token) }
 
+        let byPeer = Map.ofArray [| for count in counts -> count.Peer, count |]
+
         let traffic index =
-            if index < counts.Length then
-                counts[index]
-            else
-                { Peer = index; InPackets = 0L; InBytes = 0L; OutPackets = 0L; OutBytes = 0L }
+            match byPeer.TryFind index with
+            | Some count -> count
+            // Whoever had no traffic is not in the report.
+            | None -> { Peer = index; InPackets = 0L; InBytes = 0L; OutPackets = 0L; OutBytes = 0L }
 
         let dump = if sub = ControlRequest.dumpNodes then dumpNode else dumpTraffic
 

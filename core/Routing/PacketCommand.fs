@@ -96,5 +96,6 @@ type Punt =
     | MacSeen of mac: uint64
     /// A datagram that no node could be found for.
     | UnknownSource of source: Endpoint * length: int
+    /// The nodes that had any traffic.
     | Traffic of token: int * TrafficCount[]
     | PacketLog of LogLine
