@@ -135,7 +135,7 @@ module Variables =
           row "Hostnames" "S" Kind.YesNo "no" Reload.Reread
           row "IffOneQueue" "S" Kind.YesNo "no" Reload.StartOnly
           row "Interface" "S" Kind.Words "" Reload.StartOnly
-          row "InvitationExpire" "S" (Kind.Whole "seconds") "604800" Reload.RereadOrDefault |> notYet
+          row "InvitationExpire" "S" (Kind.Whole "seconds") "604800" Reload.RereadOrDefault
           row "KeyExpire" "SJ" (Kind.Whole "seconds") "3600" Reload.RereadOrDefault
           row "ListenAddress" "SM" Kind.HostAndPort "" Reload.StartOnly
           row "LocalDiscovery" "SJ" Kind.YesNo "yes" Reload.Reread

@@ -17,6 +17,7 @@ let private permitted (connection: Connection) : Permitted =
     | Authenticating _ -> Permitted.Ack
     | Connecting
     | Greeting
+    | Inviting _
     | Identified _ -> Permitted.Id
 
 let private logAll (turn: Turn) (lines: LogLine list) =
@@ -149,12 +150,12 @@ let private sessionEvent (turn: Turn) (id: ConnectionId) (event: Stream.Event) =
     match turn.TryConnection id with
     | ValueNone -> ()
     | ValueSome connection ->
-        match event with
-        | Stream.HandshakeComplete ->
-            match connection.Stage with
-            | Authenticating(peer, _) -> Login.sendAck turn connection peer
-            | _ -> ()
-        | Stream.Record(_, data) ->
+        match struct (event, connection.Stage) with
+        | struct (Stream.HandshakeComplete, Authenticating(peer, _)) -> Login.sendAck turn connection peer
+        | struct (Stream.HandshakeComplete, _) -> ()
+        | struct (Stream.Record(recordType, data), Inviting stage) ->
+            Invitations.recordReceived turn connection stage recordType data
+        | struct (Stream.Record(_, data), _) ->
             let struct (framed, reader) = Framing.record data connection.Reader
             let connection = { connection with Reader = reader }
             turn.SetConnection connection

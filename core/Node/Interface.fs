@@ -21,6 +21,12 @@ type HostFile =
     | Missing
     | Present of HostSettings * recentAddresses: Endpoint list
 
+/// What became of the wish to take an invitation's file.
+type InvitationFile =
+    | InvitationMissing
+    | InvitationUnusable of reason: string
+    | InvitationText of text: byte[] * modified: Instant
+
 type Signal =
     | Hangup
     | Alarm
@@ -49,6 +55,9 @@ type Input =
     | Resolved of request: int * Result<Endpoint list, string>
     | Punted of Punt
     | HostFileRead of NodeName * HostFile
+    | InvitationTaken of ConnectionId * InvitationFile
+    /// In answer to `CreateHostFile`: no problem, an empty one if the file exists already, or what went wrong.
+    | HostFileCreated of ConnectionId * problem: string voption
     /// All configuration files were read again, in answer to `ReadConfiguration`.
     | ConfigurationRead of Result<Settings, string list>
     /// The kernel's path MTU towards an address, in answer to `AskPathMtu`.
@@ -81,6 +90,12 @@ type Effect =
     | ReadHostFile of NodeName
     /// Append this text to the host file.
     | AppendHostFile of NodeName * text: string
+    /// Rename `invitations/FILE` to `FILE.used`, which only one caller can, and read it.
+    | TakeInvitation of ConnectionId * file: string
+    /// Delete `invitations/FILE.used`.
+    | RemoveInvitation of file: string
+    /// Write the host file of a node that must not have one yet.
+    | CreateHostFile of ConnectionId * NodeName * text: string
     | SaveRecentAddresses of NodeName * Endpoint list
     | ReadConfiguration
     | AskPathMtu of peer: int * target: Endpoint

@@ -66,6 +66,7 @@ let private check (turn: Turn) (connection: Connection) =
             Termination.close turn connection.Id Termination.Reported Termination.Closed
         | Greeting
         | Identified _
+        | Inviting _
         | Authenticating _ ->
             turn.Log(
                 DebugLevel.connections,

@@ -107,16 +107,7 @@ let idReceived (turn: Turn) (connection: Connection) (name: string) (major: int)
         adoptName turn connection name
         reject turn connection.Id lines
     | Authentication.ControlClient -> welcomeControl turn connection
-    | Authentication.Invited _ ->
-        turn.Log(
-            DebugLevel.always,
-            Priority.Error,
-            "Got invitation from "
-            + Label.remote connection.Remote
-            + " but this version does not serve invitations"
-        )
-
-        Termination.drop turn connection.Id
+    | Authentication.Invited key -> Invitations.welcome turn connection key
     | Authentication.Node identity ->
         turn.SetConnection { connection with Name = identity.Name.Text; Stage = Identified identity }
 

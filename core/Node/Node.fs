@@ -346,6 +346,8 @@ let private handle (turn: Turn) (input: Input) =
     | Resolved(request, result) -> Outgoing.resolved turn request result
     | Punted punt -> punted turn punt
     | HostFileRead(name, file) -> hostFileRead turn name file
+    | InvitationTaken(id, file) -> Invitations.taken turn id file
+    | HostFileCreated(id, problem) -> Invitations.hostFileCreated turn id problem
     | ConfigurationRead result -> configurationRead turn result
     | PathMtuKnown(peer, isV6, result) -> Tunnels.kernelMtuKnown turn peer isV6 result
     | LocalAddressKnown(source, frame, address) -> turn.Packet(SendTimeExceeded(source, frame, address))

@@ -48,3 +48,7 @@ let subnet (turn: Turn) (peer: PeerState) (subnet: Subnet) (up: bool) : unit =
               yield! remote peer
           "SUBNET", Subnet.netText subnet
           "WEIGHT", (if weight = Subnet.defaultWeight then "" else weight.ToString()) ]
+
+/// `invitation-accepted`: a node that was invited has told its key.
+let invitationAccepted (turn: Turn) (name: NodeName) (remote: Endpoint) : unit =
+    run turn "invitation-accepted" [ "NODE", name.Text; "REMOTEADDRESS", Ip.toText remote.Ip ]

@@ -58,6 +58,17 @@ type PeerState =
         RecentAddresses: Endpoint list
     }
 
+/// Where an invitation stands (spec 06 §19).
+type Invitation =
+    /// The session is being set up, or is: the invited node has to show its cookie.
+    | AwaitingCookie
+    /// The host fetches this invitation file.
+    | AwaitingFile of file: string
+    /// The file was sent: the node, which has its name now, has to tell its public key.
+    | AwaitingKey of NodeName
+    /// The host writes the host file of the new node.
+    | AwaitingHostFile of NodeName
+
 /// Where a meta connection stands (spec 02 §5.1).
 type Stage =
     /// We are connecting; nothing was sent yet.
@@ -69,6 +80,8 @@ type Stage =
     /// SPTPS runs or has run; only ACK is allowed.
     | Authenticating of peer: int * identity: Authentication.Identity
     | Established of peer: int
+    /// Somebody with an invitation.
+    | Inviting of Invitation
     /// A control client; `Log` and `Capture` hold the level and snap length it asked for.
     | Control of log: int voption * capture: int voption
 

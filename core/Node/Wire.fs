@@ -31,15 +31,23 @@ let sendRaw (turn: Turn) (connection: ConnectionId) (bytes: byte[]) : unit =
     | ValueSome connection -> enqueue turn connection bytes
     | ValueNone -> ()
 
-/// One application record where a session runs, plain bytes where none does.
-let private sendRecord (turn: Turn) (connection: Connection) (data: byte[]) =
+/// One application record of a type where a session runs, plain bytes where none does.
+let private sendRecordAs (turn: Turn) (connection: Connection) (recordType: byte) (data: byte[]) =
     match connection.Session with
     | ValueNone -> enqueue turn connection data
     | ValueSome session ->
-        match Stream.send 0uy (ReadOnlySpan data) session with
+        match Stream.send recordType (ReadOnlySpan data) session with
         | Ok struct (bytes, session) -> enqueue turn { connection with Session = ValueSome session } bytes
         | Error error ->
             turn.Log(DebugLevel.traffic, Priority.Error, Error.text error + " from " + Label.connection connection)
+
+let private sendRecord (turn: Turn) (connection: Connection) (data: byte[]) = sendRecordAs turn connection 0uy data
+
+/// One application record of another type than requests have (invitations).
+let sendRecordOf (turn: Turn) (id: ConnectionId) (recordType: byte) (data: byte[]) : unit =
+    match turn.TryConnection id with
+    | ValueSome connection -> sendRecordAs turn connection recordType data
+    | ValueNone -> ()
 
 let private logSending (turn: Turn) (target: string) (name: string) (line: string) =
     turn.Log(DebugLevel.meta, Priority.Debug, "Sending " + name + " to " + target + ": " + line)

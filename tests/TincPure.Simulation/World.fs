@@ -239,6 +239,10 @@ type World(settings: WorldSettings) =
             | None -> tell machine (HostFileRead(name, Missing))
         // Disks of virtual machines keep what they were made with: a key learned has to be learned again after a start.
         | AppendHostFile _ -> ()
+        // Nobody invites anybody here.
+        | TakeInvitation(id, _) -> tell machine (InvitationTaken(id, InvitationMissing))
+        | RemoveInvitation _ -> ()
+        | CreateHostFile(id, _, _) -> tell machine (HostFileCreated(id, ValueSome "no disk"))
         | SaveRecentAddresses(name, addresses) -> machine.RecentAddresses[name] <- addresses
         | ReadConfiguration -> tell machine (ConfigurationRead(Ok machine.Settings))
         | AskPathMtu(peer, target) -> tell machine (PathMtuKnown(peer, target.Ip.IsV6, Ok machine.InterfaceMtu))

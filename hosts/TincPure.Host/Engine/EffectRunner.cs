@@ -60,6 +60,15 @@ internal sealed class EffectRunner(
             case Effect.AppendHostFile e:
                 files.AppendHost(e.Item1, e.text);
                 break;
+            case Effect.TakeInvitation e:
+                files.TakeInvitation(e.Item1, e.file);
+                break;
+            case Effect.RemoveInvitation e:
+                files.RemoveInvitation(e.file);
+                break;
+            case Effect.CreateHostFile e:
+                files.CreateHost(e.Item1, e.Item2, e.text);
+                break;
             case Effect.SaveRecentAddresses e:
                 files.SaveRecentAddresses(e.Item1, e.Item2);
                 break;

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using TincPure.Config;
@@ -41,6 +42,75 @@ internal sealed class NodeFiles(
             log.Error("Cannot open config file " + HostPath(name) + ": " + ErrorText.Of(e));
         }
     }
+
+    private string InvitationPath(string file) => Path.Combine(configuration.ConfBase, "invitations", file);
+
+    /// <summary>Renaming makes the invitation single-use even when two ask for it at once.</summary>
+    public void TakeInvitation(ConnectionId connection, string file) =>
+        inputs.Post(Input.NewInvitationTaken(connection, Take(file)));
+
+    private InvitationFile Take(string file)
+    {
+        var used = InvitationPath(file) + ".used";
+        try
+        {
+            File.Move(InvitationPath(file), used, overwrite: true);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return InvitationFile.InvitationMissing;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return InvitationFile.NewInvitationUnusable("Error trying to rename invitation " + file);
+        }
+
+        try
+        {
+            var modified = (File.GetLastWriteTimeUtc(used) - DateTime.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+            return InvitationFile.NewInvitationText(File.ReadAllBytes(used), Instant.NewInstant(modified));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return InvitationFile.NewInvitationUnusable("Error trying to open invitation " + file);
+        }
+    }
+
+    public void RemoveInvitation(string file)
+    {
+        try
+        {
+            File.Delete(InvitationPath(file) + ".used");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            log.Error("Could not remove invitation " + file + ": " + ErrorText.Of(e));
+        }
+    }
+
+    public void CreateHost(ConnectionId connection, NodeName name, string text) =>
+        inputs.Post(Input.NewHostFileCreated(connection, ValueOption(TryCreate(HostPath(name), text))));
+
+    /// <summary>What went wrong, empty if the file exists.</summary>
+    private static string? TryCreate(string path, string text)
+    {
+        if (File.Exists(path))
+            return "";
+
+        try
+        {
+            using var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write);
+            stream.Write(Encoding.UTF8.GetBytes(text));
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return "Error trying to create " + path + ": " + ErrorText.Of(e);
+        }
+    }
+
+    private static FSharpValueOption<string> ValueOption(string? value) =>
+        value is null ? FSharpValueOption<string>.None : FSharpValueOption<string>.Some(value);
 
     public void SaveRecentAddresses(NodeName name, IEnumerable<Endpoint> addresses)
     {
