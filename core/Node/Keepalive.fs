@@ -91,6 +91,20 @@ let private checkQueue (turn: Turn) (connection: Connection) =
 
         Termination.close turn connection.Id Termination.Reported Termination.Closed
 
+/// Everything is tried again now (ALRM, `retry`): pauses end, and connections that are still being set up are given up for
+/// the next address (spec 02 §11.3).
+let retry (turn: Turn) : unit =
+    Outgoing.retryAll turn
+
+    for KeyValue(_, connection) in turn.Node.Connections do
+        match connection.Stage with
+        | Connecting
+        | Greeting
+        | Identified _
+        | Authenticating _ when connection.Outgoing.IsSome && connection.Clock < turn.Now ->
+            check turn { connection with Clock = Instant.never }
+        | _ -> ()
+
 /// The periodic check.
 let run (turn: Turn) : unit =
     let asleep = Instant.between turn.Node.Timers.LastCheck turn.Now
