@@ -38,9 +38,7 @@ let run (turn: Turn) : unit =
         let until = Instant.addSeconds node.GuardSeconds turn.Now
         turn.Node <- { turn.Node with SilentUntil = until }
 
-        for connection, _ in Wire.established turn do
-            Termination.close turn connection.Id Termination.Silent Termination.Closed
-
-        // The next attempts wait until we speak again.
-        for KeyValue(target, _) in turn.Node.Outgoing do
-            Outgoing.postpone turn target until
+        for KeyValue(id, connection) in turn.Node.Connections do
+            match connection.Stage with
+            | Stage.Control _ -> ()
+            | _ -> Termination.close turn id Termination.Silent Termination.Closed

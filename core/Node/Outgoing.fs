@@ -95,6 +95,13 @@ let rec next (turn: Turn) (target: NodeName) : unit =
     match tryFind turn target with
     | ValueNone -> ()
     | ValueSome _ when turn.Node.Stopping -> ()
+    | ValueSome record when turn.Now < turn.Node.SilentUntil ->
+        set
+            turn
+            { record with
+                Candidates = []
+                Waiting = false
+                RetryAt = ValueSome turn.Node.SilentUntil }
     | ValueSome record ->
         match record.Candidates with
         | [] ->
@@ -178,7 +185,7 @@ let retryDue (turn: Turn) : unit =
             | _ -> start turn target
         | _ -> ()
 
-/// Everything is tried again now (ALRM, `retry`, a changed network; spec 02 §11.3).
+/// All pauses are over now, and the next ones begin short.
 let retryAll (turn: Turn) : unit =
     for KeyValue(target, record) in turn.Node.Outgoing do
         set turn { record with BackOff = 0 }
@@ -219,9 +226,3 @@ let want (turn: Turn) (target: NodeName) (configured: bool) : unit =
                   Waiting = false }
 
             start turn target
-
-/// No further attempt before this moment; a connection that is being set up may still come about.
-let postpone (turn: Turn) (target: NodeName) (until: Instant) : unit =
-    match tryFind turn target with
-    | ValueSome record -> set turn { record with Candidates = []; RetryAt = ValueSome until }
-    | ValueNone -> ()
