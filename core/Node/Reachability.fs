@@ -72,6 +72,19 @@ let private markTree (turn: Turn) =
             turn.SetConnection { connection with OnTree = tree.Contains peer }
         | _ -> ()
 
+/// With DeviceStandby the device is up only while some node is reachable (spec 04 §4.3).
+let private standby (turn: Turn) (transitions: Transition list) =
+    if turn.Node.Settings.DeviceStandby && not transitions.IsEmpty then
+        let ups = transitions |> List.filter _.Up |> List.length
+
+        let reachable = turn.Node.Paths.Routes |> Array.sumBy (fun route -> if route.Reachable then 1 else 0)
+
+        // We ourselves are always among them.
+        match reachable - 1 with
+        | 0 -> Scripts.device turn false
+        | others when others > 0 && others = ups -> Scripts.device turn true
+        | _ -> ()
+
 /// Computes paths and tree if edges have changed since, and lets happen what follows. Addresses come first, then the
 /// transitions in name order, as stock logs show them.
 let settle (turn: Turn) : unit =
@@ -85,12 +98,14 @@ let settle (turn: Turn) : unit =
             if index <> Topology.self then
                 Tunnels.moveTo turn index address
 
-        for transition in Graph.transitions before after turn.Node.Topology do
-            if transition.Node <> Topology.self then
-                if transition.Up then
-                    cameUp turn transition.Node
-                else
-                    wentDown turn transition.Node
+        let transitions = Graph.transitions before after turn.Node.Topology
 
+        for transition in transitions do
+            if transition.Up then
+                cameUp turn transition.Node
+            else
+                wentDown turn transition.Node
+
+        standby turn transitions
         reroute turn before
         markTree turn

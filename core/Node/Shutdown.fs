@@ -22,5 +22,8 @@ let run (turn: Turn) : unit =
         for subnet in Topology.subnetsOf 0 turn.Node.Topology do
             Scripts.subnet turn own subnet false
 
-        Scripts.device turn false
+        // With DeviceStandby it went down with the last node.
+        if not turn.Node.Settings.DeviceStandby then
+            Scripts.device turn false
+
         turn.Emit(Exit 0)
