@@ -82,6 +82,9 @@ let private applyConnectTo (turn: Turn) (fresh: Settings) =
             Outgoing.remove turn target
 
             match record.Connection |> ValueOption.bind turn.TryConnection with
+            // One that came by itself only loses its record.
+            | ValueSome({ Id = ConnectionId.Incoming _ } as connection) ->
+                turn.SetConnection { connection with Outgoing = ValueNone }
             | ValueSome connection ->
                 turn.Log(DebugLevel.connections, Priority.Info, "No more outgoing connection to " + target.Text)
 
