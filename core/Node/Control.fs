@@ -35,27 +35,24 @@ let private nodeStatus (node: Node) (peer: PeerState) : uint32 =
     ||| bit 3 (isOwn || peer.Reachable)
     ||| bit 4 peer.Reachable
     ||| bit 5 (not isOwn && peer.Reachable && (Graph.route peer.Index node.Paths).Indirect)
-    ||| bit 6 peer.Sptps
+    ||| bit 6 (if isOwn then node.Settings.ExperimentalProtocol else peer.Sptps)
     ||| bit 7 peer.Discovery.Confirmed
     ||| bit
             11
-            (match peer.Host with
+            (match (if isOwn then ValueSome node.Settings.Own else peer.Host) with
              | ValueSome host -> not host.Addresses.IsEmpty
              | ValueNone -> false)
     ||| bit 12 peer.Discovery.PingInFlight
 
 let private addressFields (address: Address) : string list =
-    match address with
-    | Unspecified -> [ "unknown"; "port"; "unknown" ]
-    | known ->
-        let struct (host, port) = Address.toWire known
-        [ host; "port"; port ]
+    let struct (host, port) = Address.toWire address
+    [ host; "port"; port ]
 
 let private hostFields (node: Node) (peer: PeerState) : string list =
-    if peer.Index = 0 then
-        (Label.peerHost node peer).Split ' ' |> List.ofArray
-    else
-        addressFields peer.Address
+    match peer.Address with
+    | _ when peer.Index = Topology.self -> (Label.peerHost node peer).Split ' ' |> List.ofArray
+    | Unspecified -> [ "unknown"; "port"; "unknown" ]
+    | address -> addressFields address
 
 let private nodeName (node: Node) (index: int) = if index < 0 then "-" else node.Peers[index].Name.Text
 
@@ -74,7 +71,7 @@ let private dumpNode (turn: Turn) (id: ConnectionId) (traffic: int -> TrafficCou
              "0"
              "0"
              peer.SendCompression.ToString()
-             hex peer.Options
+             hex (if peer.Index = Topology.self then node.OwnOptions else peer.Options)
              hex (nodeStatus node peer)
              nodeName node route.NextHop
              nodeName node route.Via
@@ -242,7 +239,12 @@ let private streamLog (turn: Turn) (id: ConnectionId) (arguments: string) =
 
         turn.SetConnection { connection with Stage = Stage.Control(ValueSome level, capture) }
 
-        turn.Node <- { turn.Node with LogStreams = true }
+        let shown = if level < 0 then turn.Node.DebugLevel else level
+
+        turn.Node <-
+            { turn.Node with
+                StreamLevel = max shown turn.Node.StreamLevel
+                FibDirty = true }
     | _ -> ()
 
 /// One line of the log for a client that streams it.
@@ -275,7 +277,7 @@ let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : uni
     elif sub = ControlRequest.setDebug then
         setDebug turn id arguments
     elif sub = ControlRequest.retry then
-        Outgoing.retryAll turn
+        Keepalive.retry turn
         answer turn id sub 0
     elif sub = ControlRequest.disconnect then
         disconnect turn id arguments

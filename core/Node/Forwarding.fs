@@ -42,7 +42,7 @@ let private settingsOf (node: Node) : FibSettings =
       TunnelServer = node.Settings.TunnelServer
       OverwriteMac = node.Launch.EthernetDevice && node.Settings.Mode = Router
       OwnOptions = node.OwnOptions
-      DebugLevel = node.DebugLevel }
+      DebugLevel = max node.DebugLevel node.StreamLevel }
 
 /// The table before the first `publish`: it knows nobody.
 let none: Fib =

@@ -73,7 +73,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           DirtyPeers = Set.empty
           FibDirty = true
           Fib = Forwarding.none
-          LogStreams = false
+          StreamLevel = -1
           PendingReloads = []
           Stopping = false
           WakeAt = Instant.distant }
@@ -284,7 +284,7 @@ let private signalled (turn: Turn) (signal: Signal) =
         turn.Emit ReadConfiguration
     | Alarm ->
         notice "Got Alarm clock signal"
-        Outgoing.retryAll turn
+        Keepalive.retry turn
     | Terminate ->
         notice "Got Terminated signal"
         Shutdown.run turn
@@ -355,18 +355,22 @@ let private handle (turn: Turn) (input: Input) =
     | Signalled signal -> signalled turn signal
     | DeviceLost -> Shutdown.run turn
 
+/// Control connections that stream the log, and up to which level.
+let private listeners (node: Node) : (ConnectionId * int) list =
+    [ for KeyValue(id, connection) in node.Connections do
+          match connection.Stage with
+          | Stage.Control(ValueSome level, _) -> id, (if level < 0 then node.DebugLevel else level)
+          | _ -> () ]
+
 /// Copies what was logged to the control connections that asked for it (spec 06 §15.7). Lines that come of sending these
 /// are not logged again.
 let private streamLog (turn: Turn) =
-    if turn.Node.LogStreams then
-        let listeners =
-            [ for KeyValue(id, connection) in turn.Node.Connections do
-                  match connection.Stage with
-                  | Stage.Control(ValueSome level, _) -> id, (if level < 0 then turn.Node.DebugLevel else level)
-                  | _ -> () ]
+    if turn.Node.StreamLevel >= 0 then
+        let listeners = listeners turn.Node
+        let highest = listeners |> List.fold (fun highest (_, level) -> max highest level) -1
 
-        if listeners.IsEmpty then
-            turn.Node <- { turn.Node with LogStreams = false }
+        if highest <> turn.Node.StreamLevel then
+            turn.Node <- { turn.Node with StreamLevel = highest; FibDirty = true }
 
         for effect in turn.Effects do
             match effect with
@@ -376,13 +380,30 @@ let private streamLog (turn: Turn) =
                         Control.sendLogLine turn id line
             | _ -> ()
 
+/// The end of a turn: the node as it is now, and its effects. Lines that only streams want are not for the host.
+let private finish (turn: Turn) : struct (Node * Effect list) =
+    let level = turn.Node.DebugLevel
+
+    let isForHost (effect: Effect) =
+        match effect with
+        | Log line -> line.Level <= level
+        | _ -> true
+
+    let effects =
+        if turn.Node.StreamLevel > level then
+            List.filter isForHost turn.Effects
+        else
+            turn.Effects
+
+    struct (turn.Node, effects)
+
 /// What an input makes of a node, and what the node then wants, in order. Changes of the graph and of the forwarding
 /// table are only noted; `settle` draws the conclusions once for many inputs.
 let step (now: Instant) (input: Input) (node: Node) : struct (Node * Effect list) =
     let turn = Turn(node, now)
     handle turn input
     streamLog turn
-    struct (turn.Node, turn.Effects)
+    finish turn
 
 /// To be called after each batch of inputs: recomputes paths if edges have changed, publishes the forwarding table, and
 /// says when to be woken.
@@ -397,4 +418,4 @@ let settle (now: Instant) (node: Node) : struct (Node * Effect list) =
         turn.Node <- { turn.Node with WakeAt = wake }
         turn.Emit(WakeAt wake)
 
-    struct (turn.Node, turn.Effects)
+    finish turn

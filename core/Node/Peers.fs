@@ -39,7 +39,7 @@ let private create (node: Node) (index: int) (name: NodeName) (now: Instant) : P
       Reachable = (index = 0)
       Sptps = false
       Options = 0u
-      ChangedAt = now
+      ChangedAt = if index = Topology.self then now else Instant.never
       Connection = ValueNone
       Keys = KeyExchange.initial
       PathMtu = PathMtu.initial settings

@@ -190,8 +190,8 @@ type Node =
         DirtyPeers: Set<int>
         FibDirty: bool
         Fib: Fib
-        /// Some control connection streams the log.
-        LogStreams: bool
+        /// The highest level that some control connection streams the log at; -1 if none does.
+        StreamLevel: int
         /// Control connections that wait for a reload.
         PendingReloads: ConnectionId list
         Stopping: bool

@@ -22,8 +22,8 @@ type Turn(start: Node, now: Instant) =
 
     member this.Packet(command: PacketCommand) = this.Emit(Packet command)
 
-    /// A line of this level would be shown; ask before building a costly text.
-    member this.Shows(level: int) = this.Node.DebugLevel >= level
+    /// A line of this level would be shown to somebody; ask before building a costly text.
+    member this.Shows(level: int) = this.Node.DebugLevel >= level || this.Node.StreamLevel >= level
 
     member this.Log(level: int, priority: Priority, text: string) =
         if this.Shows level then
