@@ -10,6 +10,7 @@ open TincPure.Routing
 open TincPure.Node
 open TincPure.Core.Tests
 open TincPure.Core.Tests.MetaVectors
+open TincPure.Core.Tests.NodeFakePeer
 open TincPure.Core.Tests.NodeFixture
 open Xunit
 open Xunit.Abstractions
