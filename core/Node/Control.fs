@@ -35,11 +35,11 @@ let private nodeStatus (node: Node) (peer: PeerState) : uint32 =
     ||| bit 3 (isOwn || peer.Reachable)
     ||| bit 4 peer.Reachable
     ||| bit 5 (not isOwn && peer.Reachable && (Graph.route peer.Index node.Paths).Indirect)
-    ||| bit 6 (if isOwn then node.Settings.ExperimentalProtocol else peer.Sptps)
+    ||| bit 6 peer.Sptps
     ||| bit 7 peer.Discovery.Confirmed
     ||| bit
             11
-            (match (if isOwn then ValueSome node.Settings.Own else peer.Host) with
+            (match peer.Host with
              | ValueSome host -> not host.Addresses.IsEmpty
              | ValueNone -> false)
     ||| bit 12 peer.Discovery.PingInFlight
@@ -71,7 +71,7 @@ let private dumpNode (turn: Turn) (id: ConnectionId) (traffic: int -> TrafficCou
              "0"
              "0"
              peer.SendCompression.ToString()
-             hex (if peer.Index = Topology.self then node.OwnOptions else peer.Options)
+             hex peer.Options
              hex (nodeStatus node peer)
              nodeName node route.NextHop
              nodeName node route.Via
