@@ -7,6 +7,7 @@ open TincPure.Crypto
 open TincPure.Config
 open TincPure.Meta
 open TincPure.Packet
+open TincPure.Packet.Compression
 open TincPure.Tunnel
 open TincPure.Routing
 
@@ -175,15 +176,12 @@ let requestReceived
                 | ValueSome hop -> Wire.passOn turn hop "REQ_KEY" line
                 | ValueNone -> ()
 
-/// Highest level that any stock version announces, and the first whose meaning this node does not know.
-let private isCompressionLevel (level: int) = level >= 0 && level <= 12
-
 let private answerForUs (turn: Turn) (origin: PeerState) (answer: AnsKey) =
     let label = Label.peer turn.Node origin
 
     if origin.Index = 0 then
         ()
-    elif not (isCompressionLevel answer.Compression) then
+    elif not (Level.isKnown answer.Compression) then
         error turn ("Node " + label + " uses bogus compression level!")
 
         error turn ("Compression level " + answer.Compression.ToString() + " is unrecognized by this node.")

@@ -133,3 +133,16 @@ module IpV6 =
             [| for half in [ ip.High; ip.Low ] do
                    for i in 0..3 -> group half i |]
         )
+
+/// A packet of either version, of any length.
+module IpPacket =
+
+    /// Does it begin with a header of its version, and have the length that this says?
+    let isWhole (packet: Span<byte>) : bool =
+        if packet.Length >= IpV4.headerSize && packet[0] >>> 4 = 4uy then
+            IpV4.headerLength packet >= IpV4.headerSize && IpV4.totalLength packet = packet.Length
+        elif packet.Length >= IpV6.headerSize && packet[0] >>> 4 = 6uy then
+            let payload = int (BinaryPrimitives.ReadUInt16BigEndian(packet.Slice IpV6.lengthOffset))
+            payload + IpV6.headerSize = packet.Length
+        else
+            false

@@ -3,6 +3,7 @@ namespace TincPure.Routing
 open System
 open TincPure.Config
 open TincPure.Packet
+open TincPure.Packet.Compression
 open TincPure.Primitives
 open TincPure.Topology
 
@@ -29,6 +30,9 @@ type internal Plane() =
               OwnOptions = 0u
               DebugLevel = DebugLevel.always } }
 
+    /// Most nodes never compress anything.
+    let compressor = lazy (Compressor())
+
     let mutable fib = nothing
     let mutable states = Array.Empty<PeerSession>()
 
@@ -39,6 +43,8 @@ type internal Plane() =
 
     /// TOS or traffic class for what is sent of the current packet.
     member val Priority = 0uy with get, set
+
+    member _.Compressor: Compressor = compressor.Value
 
     member _.Fib = fib
 

@@ -3,6 +3,7 @@ namespace TincPure.Routing
 open System
 open TincPure.Config
 open TincPure.Packet
+open TincPure.Packet.Compression
 open TincPure.Primitives
 open TincPure.Sptps
 
@@ -16,6 +17,9 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
     /// A packet that came without Ethernet header and without room for one.
     let scratch = Array.zeroCreate<byte>(Ethernet.headerSize + Protocol.mtu)
+
+    /// A packet that came compressed, behind room for an Ethernet header.
+    let unpacked = Array.zeroCreate<byte>(Ethernet.headerSize + Protocol.maxSize)
 
     let mutable searches = Ration()
 
@@ -51,6 +55,12 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             frame
         else
             Span.Empty
+
+    /// Puts what a peer compressed at the level that we announced to it behind the room for a header in `unpacked`; its
+    /// length, negative if that was nothing of the kind.
+    member private _.Unpack(peer: int, packed: Span<byte>) : int =
+        let level = plane.Peer(peer).ReceiveCompression
+        plane.Compressor.Decompress(level, Span.op_Implicit packed, unpacked.AsSpan Ethernet.headerSize)
 
     /// What an opened record of `peer` holds, below type 128 (spec 03 §4). `start` is where its payload begins. False, and told
     /// to the control plane, if it made no sense.
@@ -93,7 +103,18 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
                 Priority.Error
                 ("Received packet from " + label peer + " without MAC header (maybe Mode is not set correctly)")
         elif recordType &&& Datagram.RecordType.compressed <> 0uy then
-            bad peer carrier DebugLevel.traffic Priority.Error ("Error while uncompressing packet from " + label peer)
+            let size = this.Unpack(peer, datagram.Slice(start, length))
+
+            if size < 0 then
+                bad
+                    peer
+                    carrier
+                    DebugLevel.traffic
+                    Priority.Error
+                    ("Error while uncompressing packet from " + label peer)
+            else
+                let plainType = recordType &&& ~~~Datagram.RecordType.compressed
+                this.Record(peer, carrier, plainType, unpacked.AsSpan(), Ethernet.headerSize, size)
         elif hasFrame then
             if routed && plane.Shows DebugLevel.traffic then
                 logTraffic
@@ -308,7 +329,36 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
                     plane.Outbox.Punt(DataOpened(peer, carrier))
         | result -> failures.Unopened(peer, ValueSome carrier, result)
 
+    /// Stock tinc 1.1 sends compressed packets as PACKET, behind 14 bytes that mean nothing, to who wants them compressed
+    /// (spec 03 §24.2). The frame that was meant; empty if this is nothing of the kind.
+    member private this.Salvaged(peer: int, frame: Span<byte>) : Span<byte> =
+        let means =
+            frame.Length >= Ethernet.headerSize
+            && (match Ethernet.etherType frame with
+                | Ethernet.ipv4
+                | Ethernet.ipv6
+                | Ethernet.arp -> true
+                | _ -> false)
+
+        if means || plane.Peer(peer).ReceiveCompression = Level.none || not plane.Fib.Settings.Mode.IsRouter then
+            Span.Empty
+        else
+            let size =
+                if frame.Length > Ethernet.headerSize then
+                    this.Unpack(peer, frame.Slice Ethernet.headerSize)
+                else
+                    -1
+
+            if size > 0 && IpPacket.isWhole (unpacked.AsSpan(Ethernet.headerSize, size)) then
+                this.WithHeader(unpacked.AsSpan(), Ethernet.headerSize, size)
+            else
+                Span.Empty
+
     /// A whole frame that a neighbour sent over its meta connection. Stock tinc sends probes this way; nobody wants them.
     member this.Frame(peer: int, frame: Span<byte>) : unit =
-        if frame.Length < Ethernet.headerSize || not (Ethernet.isProbe frame) then
+        let salvaged = this.Salvaged(peer, frame)
+
+        if not salvaged.IsEmpty then
+            this.Routed(peer, salvaged)
+        elif frame.Length < Ethernet.headerSize || not (Ethernet.isProbe frame) then
             this.Routed(peer, frame)

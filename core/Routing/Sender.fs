@@ -3,6 +3,7 @@ namespace TincPure.Routing
 open System
 open TincPure.Config
 open TincPure.Packet
+open TincPure.Packet.Compression
 open TincPure.Primitives
 open TincPure.Sptps
 
@@ -10,6 +11,9 @@ open TincPure.Sptps
 [<Sealed>]
 type internal Sender(plane: Plane) =
     let waiting = Waiting()
+
+    /// The packet as its receiver wants it compressed.
+    let packed = Array.zeroCreate<byte>(Compressor.Bound Protocol.mtu)
 
     let hopOf (peer: Peer) : PathChoice.Hop = { Node = peer.Index; Options = peer.Options; MinMtu = peer.MinMtu }
 
@@ -95,7 +99,20 @@ type internal Sender(plane: Plane) =
 
             plane.Outbox.AddDatagram(idsSize + sealedSize, plane.Priority, socket, address, relay.Index, payload.Length)
 
-    /// A packet for a node that speaks SPTPS and is reachable (spec 03 §7.2).
+    /// What a node gets of a packet that it wants compressed; empty if that makes it no shorter.
+    member private _.Compressed(target: Peer, payload: Span<byte>) : Span<byte> =
+        let size = plane.Compressor.Compress(target.SendCompression, Span.op_Implicit payload, packed.AsSpan())
+
+        if size < 0 && plane.Shows DebugLevel.traffic then
+            plane.Log(DebugLevel.traffic, Priority.Error, "Error while compressing packet to " + target.Label)
+
+        if size < 0 || size >= payload.Length then
+            Span.Empty
+        else
+            packed.AsSpan(0, size)
+
+    /// A packet for a node that speaks SPTPS and is reachable (spec 03 §7.2). What goes to a neighbour as PACKET is never
+    /// compressed: nothing would tell so (spec 03 §24.2).
     member private this.ToSptpsNode(target: Peer, state: PeerSession, frame: Span<byte>) : unit =
         match state.Session with
         | null ->
@@ -106,9 +123,22 @@ type internal Sender(plane: Plane) =
         | _ when target.Neighbour && frame.Length > target.MinMtu -> this.FrameOverTcp(target.Index, frame)
         | session ->
             let routed = plane.Fib.Settings.Mode.IsRouter
-            let payload = if routed then frame.Slice Ethernet.headerSize else frame
+            let plain = if routed then frame.Slice Ethernet.headerSize else frame
+            let plainType = if routed then Datagram.RecordType.packet else Datagram.RecordType.frame
 
-            let recordType = if routed then Datagram.RecordType.packet else Datagram.RecordType.frame
+            let compressed =
+                if target.SendCompression = Level.none then
+                    Span.Empty
+                else
+                    this.Compressed(target, plain)
+
+            let payload = if compressed.IsEmpty then plain else compressed
+
+            let recordType =
+                if compressed.IsEmpty then
+                    plainType
+                else
+                    plainType ||| Datagram.RecordType.compressed
 
             match this.Path(PathChoice.Data, true, payload.Length, target) with
             | PathChoice.Udp(relay, ids) ->

@@ -22,6 +22,8 @@ let private table (mode: Mode) (level: int) : Fib =
             UdpConfirmed = true
             MinMtu = 1400
             Mtu = 1000 + 100 * index
+            SendCompression = 4 * index % 13
+            ReceiveCompression = 4 * index % 13
             Neighbour = index < 3 }
 
     let peers =
