@@ -171,6 +171,9 @@ type Neighbourhood private (node: Node, now: Instant, neighbours: Neighbour list
         | WakeAt _
         | RunScript _
         | AppendHostFile _
+        | TakeInvitation _
+        | RemoveInvitation _
+        | CreateHostFile _
         | SaveRecentAddresses _
         | Exit _ -> ()
 
