@@ -12,6 +12,7 @@ let all: Target list =
       SptpsPeer.target
       SptpsDatagrams.target
       SptpsHandshake.target
+      Compression.target
       PacketPlane.target
       NodeLogin.target
       NodePeer.target ]

@@ -213,7 +213,10 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
             | 0 when index <> unreachable -> { peer with MinMtu = tape.Word() % 1519; Mtu = tape.Word() % 1519 }
             | 1 -> { peer with MaintenanceDue = now }
             | 2 -> { peer with Options = uint32 (tape.Int32()) }
-            | 3 -> { peer with ValidKey = false; SendCompression = tape.Below 12 }
+            | 3 ->
+                { peer with
+                    SendCompression = tape.Below 13
+                    ReceiveCompression = tape.Below 13 }
             | 4 -> { peer with Address = ValueSome(endpoint ()); UdpConfirmed = tape.Flag() }
             | _ -> { peer with Address = ValueNone; UdpConfirmed = false }
 
