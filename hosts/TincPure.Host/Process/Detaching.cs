@@ -44,6 +44,7 @@ internal static class Detaching
 
         try
         {
+            using var streams = OperatingSystem.IsWindows() ? null : new Posix.ParkedStreams();
             using var process = System.Diagnostics.Process.Start(start);
         }
         catch (Win32Exception e)

@@ -12,6 +12,9 @@ internal static unsafe partial class Posix
     private const int R_OK = 4, W_OK = 2, X_OK = 1;
     private const int O_RDWR = 2;
 
+    /// <summary>Input, output and error are the descriptors below this.</summary>
+    private const int StandardStreams = 3;
+
     [LibraryImport(Library, EntryPoint = "access", SetLastError = true)]
     private static partial int Access(byte* path, int mode);
 
@@ -20,6 +23,9 @@ internal static unsafe partial class Posix
 
     [LibraryImport(Library, EntryPoint = "open", SetLastError = true)]
     private static partial int Open(byte* path, int flags);
+
+    [LibraryImport(Library, EntryPoint = "dup", SetLastError = true)]
+    private static partial int Copy(int descriptor);
 
     [LibraryImport(Library, EntryPoint = "dup2", SetLastError = true)]
     private static partial int Duplicate(int from, int to);
@@ -48,24 +54,55 @@ internal static unsafe partial class Posix
     }
 
     /// <summary>Leaves the terminal: a session of its own, standard streams to nowhere. Null, or why it failed.</summary>
-    public static string? LeaveTerminal()
-    {
-        if (SetSession() < 0)
-            return LastError;
+    public static string? LeaveTerminal() => SetSession() < 0 ? LastError : LeadNowhere();
 
+    /// <summary>
+    /// Standard streams that lead to nowhere until disposed. A .NET process keeps copies of the streams that it starts
+    /// with: whoever waits for their end would wait for as long as it lives.
+    /// </summary>
+    public sealed class ParkedStreams : IDisposable
+    {
+        private readonly int[] _kept = new int[StandardStreams];
+
+        public ParkedStreams()
+        {
+            for (var stream = 0; stream < StandardStreams; stream++)
+            {
+                _kept[stream] = Copy(stream);
+                if (_kept[stream] >= 0)
+                    CloseOnExec(_kept[stream]);
+            }
+
+            _ = LeadNowhere();
+        }
+
+        public void Dispose()
+        {
+            for (var stream = 0; stream < StandardStreams; stream++)
+            {
+                if (_kept[stream] < 0)
+                    continue;
+                _ = Duplicate(_kept[stream], stream);
+                Close(_kept[stream]);
+            }
+        }
+    }
+
+    private static string? LeadNowhere()
+    {
         int nowhere;
         fixed (byte* path = "/dev/null\0"u8)
             nowhere = Open(path, O_RDWR);
         if (nowhere < 0)
             return LastError;
 
-        for (var stream = 0; stream <= 2; stream++)
+        for (var stream = 0; stream < StandardStreams; stream++)
         {
             if (Duplicate(nowhere, stream) < 0)
                 return LastError;
         }
 
-        if (nowhere > 2)
+        if (nowhere >= StandardStreams)
             Close(nowhere);
         return null;
     }
