@@ -6,7 +6,7 @@ namespace TincPure.Tinc;
 /// <summary>Where the files of a network are (spec 06 §2). Paths are byte text, as they appear in messages.</summary>
 internal sealed class Locations
 {
-    private static readonly char s_separator = Path.DirectorySeparatorChar;
+    private static readonly char Separator = Path.DirectorySeparatorChar;
 
     public Locations(Roots roots, string? netName, string? config, string? pidFile)
     {
@@ -36,7 +36,7 @@ internal sealed class Locations
 
     public string Host(string name) => Join(Hosts, name);
 
-    public static string Join(string folder, string name) => folder + s_separator + name;
+    public static string Join(string folder, string name) => folder + Separator + name;
 
     /// <summary>The system's folder, unless only the configuration directory has a pid file that can be read.</summary>
     private string FindPidFile(string runTime)

@@ -56,8 +56,14 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
 
     private int Finish(int code)
     {
-        _connection?.Dispose();
+        Disconnect();
         return code;
+    }
+
+    public void Disconnect()
+    {
+        _connection?.Dispose();
+        _connection = null;
     }
 
     private bool Locate()
@@ -83,8 +89,7 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
     /// <summary>From now on another network is meant: options about places no longer hold.</summary>
     public void SwitchTo(string? netName)
     {
-        _connection?.Dispose();
-        _connection = null;
+        Disconnect();
         _locations = new Locations(roots, netName, config: null, pidFile: null);
     }
 
@@ -110,8 +115,7 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
         if (_connection is { IsSpoilt: true })
         {
             terminal.Fail("Previous connection to tincd lost, reconnecting.");
-            _connection.Dispose();
-            _connection = null;
+            Disconnect();
         }
 
         if (_connection is null)
@@ -125,7 +129,13 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
     }
 
     /// <summary>Tells a daemon, if there is one, that files have changed.</summary>
-    public void AskForReload() => Connect(verbose: false)?.Send(Control.request(Control.Request.Reload, ListModule.Empty<string>()));
+    public void AskForReload()
+    {
+        Connect(verbose: false)?.Send(Control.request(Control.Request.Reload, ListModule.Empty<string>()));
+
+        // The answer does not matter, and must not be taken for that to another request.
+        Disconnect();
+    }
 
     /// <summary>Our node's name from tinc.conf, or null, which is explained if `verbose`.</summary>
     public string? OwnName(bool verbose)

@@ -12,9 +12,9 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
 {
     private const int OutputDescriptor = 1;
 
-    private static readonly Encoding s_bytes = Encoding.Latin1;
+    private static readonly Encoding Bytes = Encoding.Latin1;
 
-    private readonly StreamReader _input = new(input, s_bytes);
+    private readonly StreamReader _input = new(input, Bytes);
 
     /// <summary>Standard input and output are both terminals.</summary>
     public bool Interactive => interactive;
@@ -34,7 +34,7 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
             Environment.GetEnvironmentVariable("TERM") is { Length: > 0 } term && term != "dumb",
             isProcess: true);
 
-    public void Write(string text) => WriteBytes(s_bytes.GetBytes(text));
+    public void Write(string text) => WriteBytes(Bytes.GetBytes(text));
 
     public void WriteLine(string text) => Write(text + "\n");
 
@@ -63,7 +63,7 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
     }
 
     /// <summary>Diagnostics, as they are.</summary>
-    public void WriteError(string text) => WriteErrorBytes(s_bytes.GetBytes(text));
+    public void WriteError(string text) => WriteErrorBytes(Bytes.GetBytes(text));
 
     public void WriteErrorBytes(ReadOnlySpan<byte> bytes)
     {

@@ -10,8 +10,8 @@ namespace TincPure.Host.Tests;
 /// <summary>A folder that stands for `/` in recorded runs: /etc/tinc, /run, /var/run and /mnt are below it.</summary>
 internal sealed class ScratchSystem : IDisposable
 {
-    private static readonly Regex s_placeholder = new(@"\\\{\\\{[^}]*}}");
-    private static readonly string[] s_tops = ["/etc/tinc", "/var/run", "/run", "/mnt"];
+    private static readonly Regex Placeholder = new(@"\\\{\\\{[^}]*}}");
+    private static readonly string[] Tops = ["/etc/tinc", "/var/run", "/run", "/mnt"];
 
     private readonly string _root = Directory.CreateTempSubdirectory("tinc").FullName;
     private readonly string _before = Environment.CurrentDirectory;
@@ -97,7 +97,7 @@ internal sealed class ScratchSystem : IDisposable
 
     /// <summary>A word with the paths of the recorded system, in ours.</summary>
     private string Inside(string word) =>
-        s_tops.Aggregate(word, (text, top) => Regex.Replace(text, "(^|=)" + top, "$1" + _root + top, RegexOptions.Multiline));
+        Tops.Aggregate(word, (text, top) => Regex.Replace(text, "(^|=)" + top, "$1" + _root + top, RegexOptions.Multiline));
 
     private static IEnumerable<JsonProperty> Members(JsonElement element, string name) =>
         element.TryGetProperty(name, out var members) && members.ValueKind == JsonValueKind.Object
@@ -181,7 +181,7 @@ internal sealed class ScratchSystem : IDisposable
 
     private void Compare(StringBuilder differences, string what, string expected, string found)
     {
-        var pattern = "^" + s_placeholder.Replace(Regex.Escape(Expand(expected)), @"[\s\S]+?") + "$(?!\n)";
+        var pattern = "^" + Placeholder.Replace(Regex.Escape(Expand(expected)), @"[\s\S]+?") + "$(?!\n)";
         if (!Regex.IsMatch(found, pattern))
             differences.Append($"  {what}:\n    expected {Quote(expected)}\n    found    {Quote(found)}\n");
     }

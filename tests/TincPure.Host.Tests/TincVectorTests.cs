@@ -15,7 +15,7 @@ public sealed class TincVectorTests(ITestOutputHelper output)
     private const string KnownDefect = "a defect of the reference that spec 06 §22 says to do better";
 
     /// <summary>Cases by name in which we mean to differ, and why.</summary>
-    private static readonly Dictionary<string, string> s_different = new()
+    private static readonly Dictionary<string, string> Different = new()
     {
         ["get node.Port with pid file"] = KnownDefect,
         ["set does not preserve permissions"] = KnownDefect,
@@ -32,7 +32,7 @@ public sealed class TincVectorTests(ITestOutputHelper output)
         ["edit editor with arguments is quoted as one word"] = "the shell's words about a missing editor",
     };
 
-    private static readonly string[] s_laterCommands =
+    private static readonly string[] LaterCommands =
         ["fsck", "sign", "verify", "invite", "join", "top", "pcap"];
 
     [Theory]
@@ -70,12 +70,12 @@ public sealed class TincVectorTests(ITestOutputHelper output)
     private static string? WhyNot(JsonElement run, string name)
     {
         var arguments = run.GetProperty("args").EnumerateArray().Select(a => a.GetString()!).ToArray();
-        if (s_different.TryGetValue(name, out var reason))
+        if (Different.TryGetValue(name, out var reason))
             return reason;
-        if (arguments.Any(s_laterCommands.Contains))
+        if (arguments.Any(LaterCommands.Contains))
             return LaterIssue;
         if (run.TryGetProperty("stdin", out var input)
-            && input.GetString()!.Split('\n').Any(line => s_laterCommands.Any(c => line.StartsWith(c, StringComparison.Ordinal))))
+            && input.GetString()!.Split('\n').Any(line => LaterCommands.Any(c => line.StartsWith(c, StringComparison.Ordinal))))
             return LaterIssue;
         if (arguments.Contains("edit") && run.GetProperty("result").TryGetProperty("stdout", out _))
             return "the editor writes to our own standard output";

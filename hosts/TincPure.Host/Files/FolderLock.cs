@@ -6,8 +6,8 @@ namespace TincPure.Host.Files;
 /// </summary>
 public sealed class FolderLock : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     private readonly int? _descriptor;
     private readonly FileStream? _file;
@@ -17,7 +17,7 @@ public sealed class FolderLock : IDisposable
     /// <summary>The lock, waiting for it for a while; null if another process keeps it.</summary>
     public static FolderLock? Take(string folder)
     {
-        for (var until = DateTime.UtcNow + s_patience; DateTime.UtcNow < until; Thread.Sleep(s_pause))
+        for (var until = DateTime.UtcNow + Patience; DateTime.UtcNow < until; Thread.Sleep(Pause))
         {
             if (Try(folder, out var lockedByOther) is { } held)
                 return held;

@@ -38,6 +38,7 @@ internal static class DaemonCommands
             {
             }
 
+            session.Disconnect();
             return 0;
         }
 
@@ -90,8 +91,11 @@ internal static class DaemonCommands
     {
         var name = OperatingSystem.IsWindows() ? "tincd.exe" : "tincd";
         var beside = Path.Combine(AppContext.BaseDirectory, name);
+        if (!File.Exists(beside))
+            return (name, name);
+
         var slash = session.Program.LastIndexOf(Path.DirectorySeparatorChar);
-        return (File.Exists(beside) ? beside : name, slash < 0 ? "tincd" : session.Program[..(slash + 1)] + "tincd");
+        return (beside, session.Program[..(slash + 1)] + name);
     }
 
     private static bool RunToEnd(ProcessStartInfo start)

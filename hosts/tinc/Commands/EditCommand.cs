@@ -10,7 +10,7 @@ internal static class EditCommand
 {
     private const string HostsPrefix = "hosts/";
 
-    private static readonly string[] s_serverFiles =
+    private static readonly string[] ServerFiles =
         ["tinc.conf", "tinc-up", "tinc-down", "subnet-up", "subnet-down", "host-up", "host-down"];
 
     public static int Run(Session session, string[] arguments)
@@ -49,7 +49,7 @@ internal static class EditCommand
     /// <summary>A file of the server, a host file, or a script of a host.</summary>
     private static string? FileNamed(Locations places, string name)
     {
-        if (s_serverFiles.Contains(name))
+        if (ServerFiles.Contains(name))
             return Locations.Join(places.ConfBase, name);
 
         if (name.StartsWith(HostsPrefix, StringComparison.Ordinal))
