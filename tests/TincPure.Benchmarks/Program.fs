@@ -8,6 +8,7 @@ let main args =
     | [| "crypto" |] -> CryptoBenchmarks.run ()
     | [| "topology" |] -> TopologyBenchmarks.run ()
     | [| "packets" |] -> PacketBenchmarks.run ()
+    | [| "compression" |] -> CompressionBenchmarks.run ()
     | _ -> BenchmarkSwitcher.FromAssembly(typeof<CryptoBenchmarks.SealBenchmarks>.Assembly).Run args |> ignore
 
     0

@@ -11,6 +11,7 @@ type internal Deflater() =
         let search depth isLazy : Search =
             { Depth = depth
               Lazy = isLazy
+              Hasty = false
               Shortest = 3
               Longest = Deflate.longest
               Tail = 0

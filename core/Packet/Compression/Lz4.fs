@@ -17,6 +17,7 @@ let private more = 15
 let search: Search =
     { Depth = 8
       Lazy = false
+      Hasty = true
       Shortest = shortest
       Longest = Int32.MaxValue
       Tail = 5

@@ -26,12 +26,13 @@ let private mediumLength = 33
 let fast: Search =
     { Depth = 4
       Lazy = false
+      Hasty = true
       Shortest = 3
       Longest = Int32.MaxValue
       Tail = 0
       LastStart = 3 }
 
-let thorough: Search = { fast with Depth = 256; Lazy = true }
+let thorough: Search = { fast with Depth = 256; Lazy = true; Hasty = false }
 
 /// Bytes that say the rest of a length that its instruction could not hold, at least 1.
 let private writeRest (target: Span<byte>) (place: int) (rest: int) : int =

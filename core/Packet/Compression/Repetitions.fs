@@ -10,6 +10,8 @@ type internal Search =
         Depth: int
         /// A repetition gives way to a longer one that begins a byte later.
         Lazy: bool
+        /// The longer nothing is found, the more places are passed over.
+        Hasty: bool
         Shortest: int
         Longest: int
         /// So many bytes at the end belong to no repetition.
@@ -29,6 +31,9 @@ type internal Repetitions() =
     static let prefix = 3
 
     static let hashBits = 12
+
+    /// A hasty search begins to pass over places after 2 to the power of this in vain.
+    static let patience = 5
 
     /// The last place with each hash, and for each place the one before it with the same hash. Places are counted on from
     /// packet to packet, so that those of earlier packets are known by being below `origin`.
@@ -77,9 +82,15 @@ type internal Repetitions() =
                 this.Index(source, indexed)
                 indexed <- indexed + 1
 
+            let hash = Repetitions.Hash(source, place)
             let here = source.Slice(place, max 0 limit)
-            let mutable candidate = heads[Repetitions.Hash(source, place)] - origin
+            let mutable candidate = heads[hash] - origin
             let mutable tries = search.Depth
+
+            if indexed = place then
+                chain[place] <- heads[hash]
+                heads[hash] <- origin + place
+                indexed <- place + 1
 
             while candidate >= 0 && tries > 0 && best < limit do
                 if source[candidate + best] = source[place + best] then
@@ -107,13 +118,20 @@ type internal Repetitions() =
         let last = source.Length - search.LastStart
         let mutable place = 0
         let mutable anchor = 0
+        let mutable misses = 0
 
         while place <= last do
             let mutable length = this.Find(source, place, search)
 
-            if length = 0 then
+            if length = 0 && search.Hasty then
+                misses <- misses + 1
+                place <- place + 1 + (misses >>> patience)
+                // What is passed over is not indexed, either.
+                indexed <- place
+            elif length = 0 then
                 place <- place + 1
             else
+                misses <- 0
                 let mutable found = distance
                 let mutable waiting = search.Lazy
 
