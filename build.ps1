@@ -23,12 +23,15 @@ switch ($Command) {
         # The interop tests run real daemons in network namespaces, which only Linux has.
         Build-Solution
         $code = 0
+        & dotnet run --project fuzz -c $configuration --no-build -- --seconds 15 --seed 1
+        if ($LASTEXITCODE -ne 0) { $code = 1 }
         Get-ChildItem tests/*.Tests/*.*proj | Where-Object Name -NotMatch 'Interop' | ForEach-Object {
             & dotnet test $_.FullName -c $configuration --no-build --nologo @Rest
             if ($LASTEXITCODE -ne 0) { $code = 1 }
         }
         exit $code
     }
+    'fuzz' { Invoke-DotNet run --project fuzz -c $configuration -- @Rest }
     'publish' {
         if (Test-Path out) { Remove-Item -Recurse -Force out }
         foreach ($program in 'tinc', 'tincd') {
@@ -45,7 +48,7 @@ switch ($Command) {
         Invoke-DotNet fantomas --check core tests fuzz
         Invoke-DotNet format whitespace --folder --include hosts/ tests/ --verify-no-changes
     }
-    'help' { 'usage: ./build.ps1 build | test | publish | format | check-format' }
+    'help' { 'usage: ./build.ps1 build | test | publish | fuzz | format | check-format' }
     default {
         Write-Error "unknown command '$Command': ./build.ps1 help"
         exit 2

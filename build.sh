@@ -11,10 +11,10 @@ usage() {
 usage: ./build.sh COMMAND [ARGUMENTS]
 
   demo          build, then run a three-node mesh with a stock tinc node in it
-  test [ARGS]   install what the tests need, build, check the format, run all tests; ARGS go to `dotnet test`
+  test [ARGS]   install what the tests need, build, check the format, fuzz shortly, run all tests; ARGS go to `dotnet test`
   publish [RID] put ready-to-run `tinc` and `tincd` into out/ (for this machine, or for RID into out-RID/)
   bench [ARGS]  run the benchmarks; ARGS go to BenchmarkDotNet
-  fuzz [ARGS]   run the fuzz targets; ARGS go to the runner
+  fuzz [ARGS]   run the fuzz targets, for a minute if nothing else is said; ARGS go to the runner (see fuzz/README.md)
   format        lay out all source files
   check-format  fail if `format` would change anything
   build         build the solution
@@ -72,6 +72,12 @@ run_tests() {
     [ "$failed" = 0 ] && [ "$passed" != 0 ]
 }
 
+# Every target for a second or so, the same inputs each time: what is kept in fuzz/corpus is tried again, too.
+fuzz_shortly() {
+    echo "== fuzzing"
+    dotnet run --project fuzz -c "$configuration" --no-build -- --seconds 15 --seed 1
+}
+
 run_all() {
     local problems=() summary="0 passed, 0 failed"
     if ! tests/tools/prepare.sh; then
@@ -81,6 +87,7 @@ run_all() {
     build
     publish
     check_format || problems+=("the format differs: run ./build.sh format")
+    fuzz_shortly || problems+=("fuzzing found something: its input is in fuzz/corpus")
     run_tests "$@" || problems+=("tests failed")
     if [ ${#problems[@]} -gt 0 ]; then printf 'FAILED: %s\n' "${problems[@]}"; fi
     echo "$summary"

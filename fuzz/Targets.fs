@@ -13,6 +13,8 @@ let all: Target list =
       SptpsDatagrams.target
       SptpsHandshake.target
       Compression.target
+      KeyAgreement.target
+      Discovery.target
       PacketPlane.target
       NodeLogin.target
       NodePeer.target ]
