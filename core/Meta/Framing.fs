@@ -96,6 +96,9 @@ module Framing =
     /// Bytes that have come but were not used yet.
     let unread (framing: Framing) : int = framing.Queue.Count
 
+    /// The bytes that have come but were not used yet.
+    let peek (framing: Framing) : ReadOnlyMemory<byte> = ByteQueue.peek framing.Queue
+
     /// From the next byte on the stream is SPTPS.
     let startSptps (framing: Framing) : Framing = { framing with Mode = Sptps }
 

@@ -181,12 +181,36 @@ let private session (turn: Turn) (connection: Connection) (session: Stream.Sessi
         | ValueSome event -> sessionEvent turn connection.Id event
         | ValueNone -> ()
 
+/// What the proxy says comes before anything of the peer's. False while there is nothing more to understand.
+let private proxy (turn: Turn) (connection: Connection) (expected: ProxyDialogue.Expected) : bool =
+    let goOn consumed next =
+        turn.SetConnection
+            { connection with
+                Reader = Framing.consumed consumed connection.Reader
+                Proxy = next }
+
+        true
+
+    match ProxyDialogue.receive expected (Framing.peek connection.Reader).Span with
+    | ProxyDialogue.Incomplete -> false
+    | ProxyDialogue.Continue(consumed, next) -> goOn consumed (ValueSome next)
+    | ProxyDialogue.Granted consumed ->
+        logAll turn [ ProxyDialogue.grantedLog ]
+        goOn consumed ValueNone
+    | ProxyDialogue.Refused line ->
+        logAll turn [ line ]
+        Termination.close turn connection.Id Termination.Reported Termination.Closed
+        false
+
 /// Reads on as far as it goes.
 let rec pump (turn: Turn) (id: ConnectionId) : unit =
     match turn.TryConnection id with
     | ValueNone
     | ValueSome { Stage = Identified _ }
     | ValueSome { Stage = Connecting } -> ()
+    | ValueSome({ Proxy = ValueSome expected } as connection) ->
+        if proxy turn connection expected then
+            pump turn id
     | ValueSome connection ->
         let struct (framed, reader) = Framing.next connection.Reader
         let connection = { connection with Reader = reader }

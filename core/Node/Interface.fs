@@ -45,7 +45,7 @@ type Input =
     /// The time asked for by `WakeAt` has come.
     | Woken
     | Accepted of ConnectionId * local: Endpoint voption * remote: Remote
-    | Connected of ConnectionId * local: Endpoint
+    | Connected of ConnectionId * local: Endpoint voption
     | ConnectFailed of ConnectionId * reason: string
     | Received of ConnectionId * bytes: byte[]
     /// So many bytes of the output queue have left.
@@ -78,6 +78,10 @@ type Effect =
     | Log of LogLine
     | Send of ConnectionId * byte[]
     | Connect of ConnectionId * target: Endpoint
+    /// Connect to this proxy instead; what is said to it is the node's business.
+    | ConnectToProxy of ConnectionId * server: HostPort
+    /// Run this command in the shell with these variables: its standard input and output are the connection.
+    | RunProxy of ConnectionId * command: string * environment: (string * string) list
     /// Close after what is queued has been written.
     | Close of ConnectionId
     /// Keep the socket open and ignore it (spec 02 §14).

@@ -27,6 +27,8 @@ let add
                       Stage = stage
                       Reader = Framing.start
                       Session = ValueNone
+                      Through = turn.Node.Settings.Proxy
+                      Proxy = ValueNone
                       Outgoing = outgoing
                       Clock = turn.Now
                       PingSent = false

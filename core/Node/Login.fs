@@ -34,23 +34,45 @@ let private sendId (turn: Turn) (connection: Connection) (keyKnown: bool) =
     turn.SetConnection { connection with IdSent = turn.Now }
     Wire.sendPlain turn connection.Id (Authentication.ownId turn.Node.Own minor)
 
-/// The TCP connection that we asked for is there: we speak first.
-let connected (turn: Turn) (id: ConnectionId) (local: Endpoint) : unit =
+/// The stream that we asked for is there: we speak first.
+let private speakFirst (turn: Turn) (connection: Connection) =
+    let keyKnown =
+        match connection.Outgoing |> ValueOption.bind (Peers.tryFind turn) with
+        | ValueSome peer -> peer.PublicKey.IsSome
+        | ValueNone -> false
+
+    sendId turn connection keyKnown
+
+/// The proxy is told where to; the ID follows without waiting for its answer (spec 02 §17).
+let private askProxy (turn: Turn) (connection: Connection) kind user password (target: Endpoint) =
+    match ProxyDialogue.request kind user password target with
+    | Error line ->
+        logAll turn [ line ]
+        Termination.close turn connection.Id Termination.Reported Termination.Closed
+    | Ok struct (request, expected) ->
+        let connection = { connection with Proxy = ValueSome expected }
+
+        turn.SetConnection connection
+        Wire.sendRaw turn connection.Id request
+
+        match turn.TryConnection connection.Id with
+        | ValueSome connection -> speakFirst turn connection
+        | ValueNone -> ()
+
+let connected (turn: Turn) (id: ConnectionId) (local: Endpoint voption) : unit =
     match turn.TryConnection id with
     | ValueNone -> turn.Emit(Close id)
     | ValueSome connection ->
         turn.Log(DebugLevel.connections, Priority.Info, "Connected to " + Label.connection connection)
 
-        let connection = { connection with Stage = Greeting; Local = ValueSome local; Clock = turn.Now }
+        let connection = { connection with Stage = Greeting; Local = local; Clock = turn.Now }
 
         turn.SetConnection connection
 
-        let keyKnown =
-            match connection.Outgoing |> ValueOption.bind (Peers.tryFind turn) with
-            | ValueSome peer -> peer.PublicKey.IsSome
-            | ValueNone -> false
-
-        sendId turn connection keyKnown
+        match struct (connection.Through, connection.Remote) with
+        | struct (ServerProxy(kind, _, user, password), Tcp target) ->
+            askProxy turn connection kind user password target
+        | _ -> speakFirst turn connection
 
 /// Whether somebody new may come in.
 let private admits (turn: Turn) (remote: Remote) =

@@ -83,7 +83,15 @@ let private connect (turn: Turn) (record: OutgoingRecord) (endpoint: Endpoint) =
 
     set turn { record with Connection = ValueSome id; Waiting = false; RetryAt = ValueNone }
 
-    turn.Emit(Connect(id, endpoint))
+    match turn.Node.Settings.Proxy with
+    | NoProxy -> turn.Emit(Connect(id, endpoint))
+    | ServerProxy(_, server, _, _) ->
+        turn.Log(DebugLevel.connections, Priority.Info, "Using proxy at " + server.Host + " port " + server.Port)
+
+        turn.Emit(ConnectToProxy(id, server))
+    | ExecProxy command ->
+        turn.Log(DebugLevel.connections, Priority.Debug, "Using proxy " + command)
+        turn.Emit(RunProxy(id, command, Scripts.proxyEnvironment turn.Node endpoint))
 
 let private portOf (text: string) =
     match UInt16.TryParse text with

@@ -52,3 +52,12 @@ let subnet (turn: Turn) (peer: PeerState) (subnet: Subnet) (up: bool) : unit =
 /// `invitation-accepted`: a node that was invited has told its key.
 let invitationAccepted (turn: Turn) (name: NodeName) (remote: Endpoint) : unit =
     run turn "invitation-accepted" [ "NODE", name.Text; "REMOTEADDRESS", Ip.toText remote.Ip ]
+
+/// What a proxy command is told (spec 02 §17).
+let proxyEnvironment (node: Node) (target: Endpoint) : (string * string) list =
+    [ "REMOTEADDRESS", Ip.toText target.Ip
+      "REMOTEPORT", target.Port.ToString()
+      "NAME", node.Own.Text
+      match node.Settings.NetName with
+      | ValueSome name -> "NETNAME", name
+      | ValueNone -> () ]

@@ -97,6 +97,10 @@ type Connection =
         Stage: Stage
         Reader: Framing
         Session: Stream.Session voption
+        /// How it was opened.
+        Through: Proxy
+        /// What the proxy in between has still to say.
+        Proxy: ProxyDialogue.Expected voption
         /// The outgoing record that this connection serves.
         Outgoing: NodeName voption
         /// Spec 02 §15: set at accept, connect, connection and PING.

@@ -106,7 +106,7 @@ type Rig(settings: Settings, launch: Launch) =
             | Refused reason -> inputs.Enqueue(ConnectFailed(id, reason))
             | Opened(name, manner) ->
                 peers[id] <- FakePeer(name, settings.Name.Text, id, manner)
-                inputs.Enqueue(Connected(id, endpoint "127.0.0.1" 50000))
+                inputs.Enqueue(Connected(id, ValueSome(endpoint "127.0.0.1" 50000)))
         | _ -> ()
 
     member _.Node = node

@@ -155,7 +155,7 @@ type World(settings: WorldSettings) =
             Accepted(id, ValueSome(Endpoint.create other.Address port), Remote.Tcp(Endpoint.create seenFrom ephemeral))
         )
 
-        near.Report(Connected(near.Id, Endpoint.create machine.Address ephemeral))
+        near.Report(Connected(near.Id, ValueSome(Endpoint.create machine.Address ephemeral)))
 
     // ---- One machine
 
@@ -188,6 +188,8 @@ type World(settings: WorldSettings) =
             | true, chunks -> chunks.Add bytes
             | _ -> unwritten[id] <- ResizeArray [ bytes ]
         | Connect(id, target) -> connect machine id target
+        | ConnectToProxy(id, _)
+        | RunProxy(id, _, _) -> tell machine (ConnectFailed(id, "no proxies here"))
         | Close id ->
             write machine id
 

@@ -36,6 +36,12 @@ internal sealed class EffectRunner(
             case Effect.Connect e:
                 meta.Connect(e.Item1, e.target);
                 break;
+            case Effect.ConnectToProxy e:
+                meta.ConnectToProxy(e.Item1, e.server);
+                break;
+            case Effect.RunProxy e:
+                meta.RunProxy(e.Item1, e.command, e.environment);
+                break;
             case Effect.Close e:
                 meta.Close(e.Item);
                 break;

@@ -7,6 +7,7 @@ using TincPure.Host.Logs;
 using TincPure.Host.Process;
 using TincPure.Node;
 using TincPure.Primitives;
+using HostPort = TincPure.Config.HostPort;
 
 namespace TincPure.Host.Sockets;
 
@@ -98,6 +99,32 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
         _ = Task.Run(() => Connect(id, socket, remote));
     }
 
+    /// <summary>The proxy's first address is used; a name that cannot be resolved is a failure like any other.</summary>
+    public void ConnectToProxy(ConnectionId id, HostPort server) => _ = Task.Run(async () =>
+    {
+        var found = await Resolver.Lookup(server.Host, server.Port, settings.Family);
+        if (found.IsOk)
+            Connect(id, found.ResultValue.Head);
+        else
+            inputs.Post(Input.NewConnectFailed(id, found.ErrorValue));
+    });
+
+    /// <summary>The command's standard input and output take the place of a socket.</summary>
+    public void RunProxy(ConnectionId id, string command, IEnumerable<Tuple<string, string>> environment)
+    {
+        try
+        {
+            var connection = new MetaConnection(id, ProxyCommand.Start(command, environment), inputs);
+            _connections[id] = connection;
+            inputs.Post(Input.NewConnected(id, FSharpValueOption<Endpoint>.None));
+            connection.Start();
+        }
+        catch (Exception e) when (e is SocketException or IOException or System.ComponentModel.Win32Exception)
+        {
+            inputs.Post(Input.NewConnectFailed(id, e.Message));
+        }
+    }
+
     private async Task Connect(ConnectionId id, Socket socket, IPEndPoint remote)
     {
         try
@@ -113,7 +140,7 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
                 return;
             }
 
-            inputs.Post(Input.NewConnected(id, Endpoints.FromSocket(socket.LocalEndPoint)));
+            inputs.Post(Input.NewConnected(id, FSharpValueOption<Endpoint>.Some(Endpoints.FromSocket(socket.LocalEndPoint))));
             connection.Start();
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)

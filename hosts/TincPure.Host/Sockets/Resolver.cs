@@ -13,17 +13,18 @@ namespace TincPure.Host.Sockets;
 internal sealed class Resolver(InputQueue inputs, SocketSettings settings)
 {
     public void Resolve(int request, string host, string port) =>
-        _ = Task.Run(async () => inputs.Post(Input.NewResolved(request, await Lookup(host, port))));
+        _ = Task.Run(async () => inputs.Post(Input.NewResolved(request, await Lookup(host, port, settings.Family))));
 
     /// <summary>All addresses of the host, in the resolver's order.</summary>
-    private async Task<FSharpResult<FSharpList<Endpoint>, string>> Lookup(string host, string port)
+    public static async Task<FSharpResult<FSharpList<Endpoint>, string>> Lookup(
+        string host, string port, AddressFamily family)
     {
         try
         {
             if (!ServicePort.TryParse(port, out var number))
                 return FSharpResult<FSharpList<Endpoint>, string>.NewError("Servname not supported for ai_socktype");
 
-            var addresses = await Dns.GetHostAddressesAsync(host, settings.Family);
+            var addresses = await Dns.GetHostAddressesAsync(host, family);
             var endpoints = addresses.Select(address => Endpoints.FromAddress(address, number));
             return FSharpResult<FSharpList<Endpoint>, string>.NewOk(ListModule.OfSeq(endpoints));
         }
