@@ -1,0 +1,149 @@
+using System.Text;
+
+namespace TincPure.Interop.Tests.Lab;
+
+/// <summary>Nodes on one wire, and what they have to say when something goes wrong.</summary>
+internal sealed class Mesh : IAsyncDisposable
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(15);
+
+    private readonly string _label;
+    private readonly string _folder;
+    private readonly List<Node> _nodes = [];
+    private readonly List<IDisposable> _others = [];
+
+    public Mesh(string label)
+    {
+        _label = label;
+        _folder = Path.Combine(Laboratory.Here.Folder, Laboratory.Here.NewName(label));
+        Wire = new Wire();
+    }
+
+    public Wire Wire { get; }
+
+    public IReadOnlyList<Node> Nodes => _nodes;
+
+    public Node this[string name] => _nodes.Single(node => node.Name == name);
+
+    /// <summary>Adds a node with a host of its own; neither knows anybody yet.</summary>
+    public Node Add(string name, Make make, int mtu = 1500)
+    {
+        Host host = new(name);
+        host.Attach(Wire, _nodes.Count + 1, mtu);
+        return Add(name, make, host);
+    }
+
+    public Node Add(string name, Make make, Host host)
+    {
+        Node node = new(name, _nodes.Count + 1, make, host, _folder);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>Something to dispose of together with the mesh.</summary>
+    public T Keep<T>(T other) where T : IDisposable
+    {
+        _others.Add(other);
+        return other;
+    }
+
+    /// <summary>Makes two nodes neighbours, and says who calls whom.</summary>
+    public static void Connect(Node caller, Node called, Underlay underlay = Underlay.IPv4)
+    {
+        caller.Knows(called, callable: underlay);
+        called.Knows(caller);
+        caller.Set($"ConnectTo = {called.Name}");
+    }
+
+    /// <summary>The mesh when it is prepared; if that fails nothing is left of it.</summary>
+    public async Task<Mesh> Ready(Func<Mesh, Task> prepare)
+    {
+        try
+        {
+            await prepare(this);
+            return this;
+        }
+        catch
+        {
+            await DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts all daemons, those that are called first, and waits until every node reaches every other.</summary>
+    public async Task Start()
+    {
+        foreach (Node node in Enumerable.Reverse(_nodes)) node.Start();
+        await EveryoneReachesEveryone(StartLimit);
+    }
+
+    public Task<TimeSpan> EveryoneReachesEveryone(TimeSpan limit) =>
+        Until("every node reaches every other", limit, () => _nodes.All(ReachesAll));
+
+    /// <summary>Waits for something, or fails with the evidence of all nodes.</summary>
+    public Task<TimeSpan> Until(string what, TimeSpan limit, Func<bool> condition) =>
+        Lab.Until.True($"{_label}: {what}", limit, condition, Evidence);
+
+    /// <summary>
+    /// Lets a little traffic flow until both ends know their path MTU by UDP. One end asks and the other answers: were both to
+    /// ask at once, stock tinc would get into its own way (spec 03 §11.6).
+    /// </summary>
+    public async Task Settle(Node one, Node other, TimeSpan limit)
+    {
+        await using PingStream pings = new(one, other.IPv4, 0.1);
+        await Until(
+            $"{one.Name} and {other.Name} know their path MTU",
+            limit,
+            () => one.View(other) is { MtuFixed: true } && other.View(one) is { MtuFixed: true });
+    }
+
+    /// <summary>What each daemon knows of the others, and the ends of their logs.</summary>
+    public string Evidence()
+    {
+        StringBuilder text = new();
+        foreach (Node node in _nodes)
+        {
+            text.AppendLine($"== {node.Name} ({node.Make}), {(node.Running ? "running" : "not running")}");
+            text.AppendJoin('\n', node.Dump(ControlClient.DumpNodes)).AppendLine();
+            text.AppendLine(node.Log.Tail(25));
+            string console = Path.Combine(node.Folder, "console");
+            if (File.Exists(console)) text.AppendLine(File.ReadAllText(console));
+        }
+
+        return text.ToString();
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (Node node in _nodes)
+        {
+            node.Dispose();
+            node.Host.Dispose();
+        }
+
+        foreach (IDisposable other in _others) other.Dispose();
+        Wire.Dispose();
+        KeepLogs();
+        Directory.Delete(_folder, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    private bool ReachesAll(Node node)
+    {
+        IReadOnlyDictionary<string, NodeState> known = node.Nodes();
+        return _nodes.All(other => known.GetValueOrDefault(other.Name) is { Reachable: true });
+    }
+
+    private void KeepLogs()
+    {
+        string archive = Directory.CreateDirectory(Path.Combine(Laboratory.Archive, _label)).FullName;
+        foreach (Node node in _nodes)
+        {
+            foreach (string file in (string[])["log", "console"])
+            {
+                string path = Path.Combine(node.Folder, file);
+                if (File.Exists(path)) File.Copy(path, Path.Combine(archive, $"{node.Name}.{node.Make}.{file}".ToLowerInvariant()), overwrite: true);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+
+namespace TincPure.Interop.Tests.Lab;
+
+/// <summary>A host with a tinc daemon: its configuration folder in tinc's own format, the daemon's process and its log.</summary>
+internal sealed class Node : IDisposable
+{
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
+
+    private Process? _daemon;
+
+    public Node(string name, int number, Make make, Host host, string folder)
+    {
+        (Name, Number, Make, Host, Folder) = (name, number, make, host, Path.Combine(folder, name));
+        Log = new LogFile(Path.Combine(Folder, "log"));
+        Directory.CreateDirectory(Path.Combine(Folder, "hosts"));
+        Set($"Name = {name}", "AutoConnect = no", "Interface = vpn", "PingTimeout = 3");
+        Command.Run(Programs.Tinc(Make.Stock), "-c", Folder, "generate-ed25519-keys").OrThrow();
+        HostFile($"Subnet = 10.77.{number}.0/24", $"Subnet = fd77:0:0:{number}::/64");
+        Script("tinc-up",
+            $"""
+            ip -batch - <<COMMANDS
+            link set $INTERFACE addrgenmode none
+            link set $INTERFACE up
+            addr add {IPv4}/16 dev $INTERFACE
+            addr add {IPv6}/48 dev $INTERFACE nodad
+            COMMANDS
+            """);
+    }
+
+    public string Name { get; }
+
+    public int Number { get; }
+
+    public Make Make { get; }
+
+    public Host Host { get; }
+
+    public string Folder { get; }
+
+    public LogFile Log { get; }
+
+    public string PidFile => Path.Combine(Folder, "pid");
+
+    /// <summary>The addresses inside the VPN.</summary>
+    public string IPv4 => $"10.77.{Number}.1";
+
+    public string IPv6 => $"fd77:0:0:{Number}::1";
+
+    public string Inside(bool ipv6) => ipv6 ? IPv6 : IPv4;
+
+    public bool Running => _daemon is { HasExited: false };
+
+    public int ProcessId => _daemon!.Id;
+
+    public int ExitCode => _daemon!.ExitCode;
+
+    /// <summary>Adds lines to tinc.conf.</summary>
+    public void Set(params string[] lines) => Append(Path.Combine(Folder, "tinc.conf"), lines);
+
+    /// <summary>Adds lines to the node's own host file.</summary>
+    public void HostFile(params string[] lines) => Append(HostFilePath(Name), lines);
+
+    public string HostFilePath(string node) => Path.Combine(Folder, "hosts", node);
+
+    public void Script(string name, string body)
+    {
+        string path = Path.Combine(Folder, name);
+        File.WriteAllText(path, "#!/bin/sh\n" + body + "\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead);
+    }
+
+    /// <summary>Lets this node have another's host file, with the address where it can be called if asked for.</summary>
+    public void Knows(Node other, Underlay? callable = null)
+    {
+        File.Copy(other.HostFilePath(other.Name), HostFilePath(other.Name), overwrite: true);
+        if (callable is { } underlay) Append(HostFilePath(other.Name), [$"Address = {other.Host.Address(underlay)}"]);
+    }
+
+    public void Start(params string[] more)
+    {
+        if (Running) throw new InvalidOperationException($"{Name} runs already");
+        // The shell becomes ip, and ip becomes the daemon: one process, which we can signal.
+        _daemon = Process.Start(new ProcessStartInfo("sh", [
+            "-c", "console=$1; shift; exec \"$@\" >>\"$console\" 2>&1 </dev/null", "start", Path.Combine(Folder, "console"),
+            "ip", "netns", "exec", Host.Namespace.Name,
+            Programs.Tincd(Make), "-c", Folder, "-D", "-d5", $"--pidfile={PidFile}", $"--logfile={Log.Path}", .. more]))!;
+    }
+
+    public void Signal(string signal) =>
+        Command.Run("kill", "-" + signal, ProcessId.ToString(CultureInfo.InvariantCulture)).OrThrow();
+
+    /// <summary>Waits for the daemon to end by itself; false if it does not.</summary>
+    public bool WaitForEnd(TimeSpan limit) => _daemon!.WaitForExit(limit);
+
+    /// <summary>Asks the daemon to end, as an administrator does.</summary>
+    public void Stop()
+    {
+        Signal("TERM");
+        if (!WaitForEnd(StopLimit)) Assert.Fail($"{Name} ({Make}) did not end {StopLimit.TotalSeconds} s after TERM\n{Log.Tail(20)}");
+    }
+
+    /// <summary>Ends the daemon without its knowing.</summary>
+    public void Kill()
+    {
+        if (!Running) return;
+        _daemon!.Kill();
+        _daemon.WaitForExit();
+    }
+
+    /// <summary>Runs the tinc program of a make on this node.</summary>
+    public CommandResult Tinc(Make make, params string[] words) =>
+        Host.Namespace.Run([Programs.Tinc(make), "-c", Folder, $"--pidfile={PidFile}", .. words]);
+
+    /// <summary>What the daemon knows of the nodes by name; nothing while it cannot be asked.</summary>
+    public IReadOnlyDictionary<string, NodeState> Nodes() =>
+        Dump(ControlClient.DumpNodes).Select(NodeState.Parse).ToDictionary(state => state.Name);
+
+    public NodeState? View(Node other) => Nodes().GetValueOrDefault(other.Name);
+
+    public bool Reaches(Node other) => View(other) is { Reachable: true };
+
+    public string[] Dump(int kind)
+    {
+        try
+        {
+            return Running && File.Exists(PidFile) ? ControlClient.Dump(PidFile, kind) : [];
+        }
+        catch (Exception e) when (e is IOException or SocketException or IndexOutOfRangeException)
+        {
+            return []; // it is just starting or ending
+        }
+    }
+
+    /// <summary>Makes the daemon quiet for a while: at level 5 it writes several lines for each packet.</summary>
+    public void SetDebug(int level) => ControlClient.SetDebug(PidFile, level);
+
+    public void Dispose()
+    {
+        Kill();
+        _daemon?.Dispose();
+    }
+
+    private static void Append(string path, IEnumerable<string> lines) =>
+        File.AppendAllText(path, string.Concat(lines.Select(line => line + "\n")));
+}

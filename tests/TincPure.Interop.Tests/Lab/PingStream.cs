@@ -1,0 +1,65 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace TincPure.Interop.Tests.Lab;
+
+/// <summary>What became of a stream of pings: how many were sent, which got no answer, and the longest silence between answers.</summary>
+internal sealed record PingReport(int Sent, int Lost, TimeSpan LongestGap);
+
+/// <summary>A steady stream of pings from a node; stopped, it tells what was lost.</summary>
+internal sealed partial class PingStream : IAsyncDisposable
+{
+    private readonly Process _ping;
+    private readonly Task<string> _output;
+
+    public PingStream(Node from, string target, double seconds, int size = 56)
+    {
+        // -D prints the time of each answer.
+        ProcessStartInfo start = new("ip", [
+            "netns", "exec", from.Host.Namespace.Name, "ping", "-n", "-D",
+            "-i", seconds.ToString(CultureInfo.InvariantCulture), "-s", size.ToString(CultureInfo.InvariantCulture), target])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        _ping = Process.Start(start)!;
+        _ping.ErrorDataReceived += (_, _) => { };
+        _ping.BeginErrorReadLine();
+        _output = _ping.StandardOutput.ReadToEndAsync();
+    }
+
+    /// <summary>Ends the stream. A ping without answer counts as lost if a later one was answered or the last was not.</summary>
+    public async Task<PingReport> Stop()
+    {
+        Command.Run("kill", "-INT", _ping.Id.ToString(CultureInfo.InvariantCulture));
+        string text = await _output;
+        await _ping.WaitForExitAsync();
+        int sent = int.Parse(Transmitted().Match(text).Groups[1].Value, CultureInfo.InvariantCulture);
+        List<(double Time, int Number)> answers =
+        [
+            .. from Match match in Answer().Matches(text)
+               where !match.Groups["duplicate"].Success
+               select (double.Parse(match.Groups["time"].Value, CultureInfo.InvariantCulture),
+                   int.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture)),
+        ];
+        // The very last ones may still have been on their way when ping was interrupted.
+        int last = answers.Count == 0 ? sent : answers.Max(answer => answer.Number);
+        int unanswered = sent - last <= 2 ? last : sent;
+        double gap = answers.Zip(answers.Skip(1), (one, next) => next.Time - one.Time).DefaultIfEmpty(double.PositiveInfinity).Max();
+        return new PingReport(sent, unanswered - answers.Count, double.IsInfinity(gap) ? TimeSpan.MaxValue : TimeSpan.FromSeconds(gap));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_ping.HasExited) _ping.Kill();
+        await _ping.WaitForExitAsync();
+        _ping.Dispose();
+    }
+
+    [GeneratedRegex(@"(\d+) packets transmitted")]
+    private static partial Regex Transmitted();
+
+    [GeneratedRegex(@"^\[(?<time>[\d.]+)\] \d+ bytes from .*icmp_seq=(?<number>\d+) .*?(?<duplicate>DUP!)?\r?$", RegexOptions.Multiline)]
+    private static partial Regex Answer();
+}

@@ -1,0 +1,35 @@
+namespace TincPure.Interop.Tests.Lab;
+
+/// <summary>Who made a daemon.</summary>
+public enum Make
+{
+    Ours,
+    Stock,
+}
+
+/// <summary>Where the programs under test and their counterparts are.</summary>
+internal static class Programs
+{
+    public static string Tree { get; } = FindTree();
+
+    /// <summary>
+    /// A rehearsal of the tests themselves: stock tinc plays both parts. What fails then is a fault of a test.
+    /// </summary>
+    public static bool DryRun { get; } = Environment.GetEnvironmentVariable("TINCPURE_INTEROP_DRYRUN") is "1" or "true";
+
+    public static string Tincd(Make make) => Path.Combine(Folder(make), "tincd");
+
+    public static string Tinc(Make make) => Path.Combine(Folder(make), "tinc");
+
+    private static string Folder(Make make) =>
+        make == Make.Ours && !DryRun
+            ? Path.Combine(Tree, "out")
+            : Path.Combine(Tree, "tests", ".stock", "tinc-1.1");
+
+    private static string FindTree()
+    {
+        DirectoryInfo? folder = new(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "TincPure.sln"))) folder = folder.Parent;
+        return folder?.FullName ?? throw new InvalidOperationException("TincPure.sln is in no folder above the tests");
+    }
+}

@@ -1,0 +1,106 @@
+using TincPure.Interop.Tests.Lab;
+
+namespace TincPure.Interop.Tests;
+
+/// <summary>Two nodes with everything open between them.</summary>
+public class PairTests(PairTests.Meshes meshes) : IClassFixture<PairTests.Meshes>
+{
+    private const int Link = 1500;
+
+    public static readonly TheoryData<Pairing, Underlay> EachWay = Meshes.All.Theory();
+
+    [LabTheory, MemberData(nameof(EachWay))]
+    public async Task Both_ends_find_the_path_MTU_of_the_link_and_use_UDP(Pairing pairing, Underlay underlay)
+    {
+        Mesh mesh = await meshes[(pairing, underlay)];
+        foreach ((Node node, Node other) in BothWays(mesh))
+        {
+            NodeState state = node.View(other)!;
+            Assert.True(state.UdpConfirmed && state.ValidKey, mesh.Evidence());
+            Assert.Equal(Tunnel.PathMtu(Link, underlay), state.Mtu);
+            Assert.Equal(other.Host.Address(underlay), state.Host);
+        }
+    }
+
+    [LabTheory, MemberData(nameof(EachWay))]
+    public async Task Packets_of_every_size_arrive_whole(Pairing pairing, Underlay underlay)
+    {
+        Mesh mesh = await meshes[(pairing, underlay)];
+        foreach ((Node node, Node other) in BothWays(mesh))
+        {
+            foreach (bool ipv6 in (bool[])[false, true])
+            {
+                using PacketProbe probe = new(node, other, ipv6);
+                int edge = Tunnel.IpMtu(Link, underlay, ipv6);
+                int header = probe.HeaderSize;
+                foreach (int size in (int[])[
+                    header, header + 1, 64, 84, 512, 540, 1000, 1280, 1399, 1400, edge - 1, edge,
+                    edge + 1, 1472, 1499, 1500, 1501, 2000, 4000, 8000])
+                {
+                    Assert.True(
+                        probe.Arrives(size),
+                        $"an IPv{(ipv6 ? 6 : 4)} packet of {size} bytes from {node.Name} to {other.Name} did not arrive\n{mesh.Evidence()}");
+                }
+            }
+        }
+    }
+
+    [LabTheory, MemberData(nameof(EachWay))]
+    public async Task A_packet_too_large_that_must_not_be_fragmented_is_refused_with_the_right_MTU(Pairing pairing, Underlay underlay)
+    {
+        Mesh mesh = await meshes[(pairing, underlay)];
+        foreach ((Node node, Node other) in BothWays(mesh))
+        {
+            foreach (bool ipv6 in (bool[])[false, true])
+            {
+                using PacketProbe probe = new(node, other, ipv6);
+                int edge = Tunnel.IpMtu(Link, underlay, ipv6);
+                Assert.Null(probe.MtuToldFor(edge));
+                Assert.Equal(edge, probe.MtuToldFor(edge + 1));
+                Assert.Equal(edge, probe.MtuToldFor(1500));
+            }
+        }
+    }
+
+    [LabTheory, MemberData(nameof(EachWay))]
+    public async Task TCP_flows_through_the_tunnel_both_ways(Pairing pairing, Underlay underlay)
+    {
+        Mesh mesh = await meshes[(pairing, underlay)];
+        foreach ((Node node, Node other) in BothWays(mesh))
+        {
+            foreach (Node each in mesh.Nodes) each.SetDebug(0);
+            Throughput result = await Throughput.Measure(node, other, TimeSpan.FromSeconds(1));
+            foreach (Node each in mesh.Nodes) each.SetDebug(5);
+            // Far below what either daemon does: this is about flowing, not about speed.
+            Assert.True(result.MegabitsPerSecond > 20, $"{result}\n{mesh.Evidence()}");
+        }
+    }
+
+    [LabTheory, MemberData(nameof(EachWay))]
+    public async Task The_session_was_made_once_and_nobody_complained(Pairing pairing, Underlay underlay)
+    {
+        Mesh mesh = await meshes[(pairing, underlay)];
+        foreach (Node node in mesh.Nodes)
+        {
+            Complaints.None(node);
+            Assert.Single(node.Log.Matching("^SPTPS key exchange with . .* successful$"));
+        }
+    }
+
+    private static (Node, Node)[] BothWays(Mesh mesh) => [(mesh["a"], mesh["b"]), (mesh["b"], mesh["a"])];
+
+    public sealed class Meshes : MeshShelf<(Pairing, Underlay)>
+    {
+        public static IEnumerable<(Pairing, Underlay)> All =>
+            from pairing in Pairings.WithOurs from underlay in Enum.GetValues<Underlay>() select (pairing, underlay);
+
+        protected override IEnumerable<(Pairing, Underlay)> Keys => All;
+
+        private protected override Task<Mesh> Build((Pairing, Underlay) key) =>
+            key.Item1.Build($"pair-{key.Item2}", key.Item2).Ready(async mesh =>
+            {
+                await mesh.Start();
+                await mesh.Settle(mesh["a"], mesh["b"], TimeSpan.FromSeconds(20));
+            });
+    }
+}

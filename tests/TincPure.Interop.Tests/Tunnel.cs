@@ -1,0 +1,18 @@
+namespace TincPure.Interop.Tests;
+
+/// <summary>Sizes of the tunnel, all of them counted with the 14 bytes of an Ethernet header (spec 03 §15.6).</summary>
+internal static class Tunnel
+{
+    private const int UdpHeader = 8, NodeIds = 12, SptpsOverhead = 21, EthernetHeader = 14;
+
+    /// <summary>The `pmtu` that both ends find on a path of this MTU.</summary>
+    public static int PathMtu(int link, Lab.Underlay underlay) =>
+        link - (underlay == Lab.Underlay.IPv4 ? 20 : 40) - UdpHeader - NodeIds - SptpsOverhead;
+
+    /// <summary>The largest IP packet that goes through in one piece: what "fragmentation needed" tells.</summary>
+    public static int IpMtu(int link, Lab.Underlay underlay, bool ipv6Inside)
+    {
+        // Stock never tells less than 576 for IPv4 and 1280 for IPv6; larger packets go over the meta connection then.
+        return Math.Max(PathMtu(link, underlay) - EthernetHeader, ipv6Inside ? 1280 : 576);
+    }
+}
