@@ -1,5 +1,3 @@
-using TincPure.Interop.Tests.Lab;
-
 namespace TincPure.Interop.Tests;
 
 /// <summary>Two nodes with everything open between them.</summary>
@@ -13,7 +11,7 @@ public class PairTests(PairTests.Meshes meshes) : IClassFixture<PairTests.Meshes
     public async Task Both_ends_find_the_path_MTU_of_the_link_and_use_UDP(Pairing pairing, Underlay underlay)
     {
         Mesh mesh = await meshes[(pairing, underlay)];
-        foreach ((Node node, Node other) in BothWays(mesh))
+        foreach ((Node node, Node other) in mesh.BothWays())
         {
             NodeState state = node.View(other)!;
             Assert.True(state.UdpConfirmed && state.ValidKey, mesh.Evidence());
@@ -26,53 +24,23 @@ public class PairTests(PairTests.Meshes meshes) : IClassFixture<PairTests.Meshes
     public async Task Packets_of_every_size_arrive_whole(Pairing pairing, Underlay underlay)
     {
         Mesh mesh = await meshes[(pairing, underlay)];
-        foreach ((Node node, Node other) in BothWays(mesh))
-        {
-            foreach (bool ipv6 in (bool[])[false, true])
-            {
-                using PacketProbe probe = new(node, other, ipv6);
-                int edge = Tunnel.IpMtu(Link, underlay, ipv6);
-                int header = probe.HeaderSize;
-                foreach (int size in (int[])[
-                    header, header + 1, 64, 84, 512, 540, 1000, 1280, 1399, 1400, edge - 1, edge,
-                    edge + 1, 1472, 1499, 1500, 1501, 2000, 4000, 8000])
-                {
-                    Assert.True(
-                        probe.Arrives(size),
-                        $"an IPv{(ipv6 ? 6 : 4)} packet of {size} bytes from {node.Name} to {other.Name} did not arrive\n{mesh.Evidence()}");
-                }
-            }
-        }
+        mesh.EverySizeArrives(mesh["a"], mesh["b"], Tunnel.IpMtu(Link, underlay));
     }
 
     [LabTheory, MemberData(nameof(EachWay))]
     public async Task A_packet_too_large_that_must_not_be_fragmented_is_refused_with_the_right_MTU(Pairing pairing, Underlay underlay)
     {
         Mesh mesh = await meshes[(pairing, underlay)];
-        foreach ((Node node, Node other) in BothWays(mesh))
+        foreach ((Node node, Node other) in mesh.BothWays())
         {
             foreach (bool ipv6 in (bool[])[false, true])
             {
                 using PacketProbe probe = new(node, other, ipv6);
-                int edge = Tunnel.IpMtu(Link, underlay, ipv6);
+                int edge = Tunnel.IpMtu(Link, underlay);
                 Assert.Null(probe.MtuToldFor(edge));
                 Assert.Equal(edge, probe.MtuToldFor(edge + 1));
                 Assert.Equal(edge, probe.MtuToldFor(1500));
             }
-        }
-    }
-
-    [LabTheory, MemberData(nameof(EachWay))]
-    public async Task TCP_flows_through_the_tunnel_both_ways(Pairing pairing, Underlay underlay)
-    {
-        Mesh mesh = await meshes[(pairing, underlay)];
-        foreach ((Node node, Node other) in BothWays(mesh))
-        {
-            foreach (Node each in mesh.Nodes) each.SetDebug(0);
-            Throughput result = await Throughput.Measure(node, other, TimeSpan.FromSeconds(1));
-            foreach (Node each in mesh.Nodes) each.SetDebug(5);
-            // Far below what either daemon does: this is about flowing, not about speed.
-            Assert.True(result.MegabitsPerSecond > 20, $"{result}\n{mesh.Evidence()}");
         }
     }
 
@@ -86,8 +54,6 @@ public class PairTests(PairTests.Meshes meshes) : IClassFixture<PairTests.Meshes
             Assert.Single(node.Log.Matching("^SPTPS key exchange with . .* successful$"));
         }
     }
-
-    private static (Node, Node)[] BothWays(Mesh mesh) => [(mesh["a"], mesh["b"]), (mesh["b"], mesh["a"])];
 
     public sealed class Meshes : MeshShelf<(Pairing, Underlay)>
     {

@@ -1,5 +1,3 @@
-using TincPure.Interop.Tests.Lab;
-
 namespace TincPure.Interop.Tests;
 
 /// <summary>Who talks to whom, and who makes the connection.</summary>
@@ -16,6 +14,9 @@ public enum Pairing
 internal static class Pairings
 {
     public static readonly Pairing[] WithOurs = [Pairing.OursCallsOurs, Pairing.OursCallsStock, Pairing.StockCallsOurs];
+
+    /// <summary>Cases for a theory: the pairings with ours in them.</summary>
+    public static readonly TheoryData<Pairing> Cases = [.. WithOurs];
 
     public static Make Caller(this Pairing pairing) =>
         pairing is Pairing.OursCallsOurs or Pairing.OursCallsStock ? Make.Ours : Make.Stock;

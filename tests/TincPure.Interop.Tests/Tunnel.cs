@@ -6,13 +6,12 @@ internal static class Tunnel
     private const int UdpHeader = 8, NodeIds = 12, SptpsOverhead = 21, EthernetHeader = 14;
 
     /// <summary>The `pmtu` that both ends find on a path of this MTU.</summary>
-    public static int PathMtu(int link, Lab.Underlay underlay) =>
-        link - (underlay == Lab.Underlay.IPv4 ? 20 : 40) - UdpHeader - NodeIds - SptpsOverhead;
+    public static int PathMtu(int link, Underlay underlay) =>
+        link - (underlay == Underlay.IPv4 ? 20 : 40) - UdpHeader - NodeIds - SptpsOverhead;
 
-    /// <summary>The largest IP packet that goes through in one piece: what "fragmentation needed" tells.</summary>
-    public static int IpMtu(int link, Lab.Underlay underlay, bool ipv6Inside)
-    {
-        // Stock never tells less than 576 for IPv4 and 1280 for IPv6; larger packets go over the meta connection then.
-        return Math.Max(PathMtu(link, underlay) - EthernetHeader, ipv6Inside ? 1280 : 576);
-    }
+    /// <summary>
+    /// The largest IP packet that goes through in one piece: what "fragmentation needed" tells. (Stock never tells less than 576
+    /// for IPv4 and 1280 for IPv6, but none of our links is that narrow.)
+    /// </summary>
+    public static int IpMtu(int link, Underlay underlay) => PathMtu(link, underlay) - EthernetHeader;
 }

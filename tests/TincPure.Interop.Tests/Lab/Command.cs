@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>What a program that has ended left behind.</summary>
 internal sealed record CommandResult(string Line, int ExitCode, string Output, string Error)

@@ -1,4 +1,4 @@
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>What no log shows while all is well.</summary>
 internal static class Complaints

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>Asks a daemon over its control socket (spec 06 §15), without either tinc program.</summary>
 internal static class ControlClient

@@ -1,4 +1,4 @@
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>A cable between hosts: a bridge in a namespace of its own.</summary>
 internal sealed class Wire : IDisposable
@@ -63,6 +63,9 @@ internal sealed class Host : IDisposable
         (IPv4, IPv6) = (ipv4, ipv6);
     }
 
+    /// <summary>Makes a router of it.</summary>
+    public void Forward() => Namespace.Run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward").OrThrow();
+
     public string Address(Underlay underlay) => underlay == Underlay.IPv4 ? IPv4 : IPv6;
 
     /// <summary>Drops all datagrams that come in by wire.</summary>
@@ -78,11 +81,9 @@ internal sealed class Host : IDisposable
 
     private void Firewall(params string[] rules)
     {
-        string table = $$"""
-            table inet lab
-            delete table inet lab
-            table inet lab { chain incoming { type filter hook input priority 0; {{string.Join("; ", rules)}}; } }
-            """;
+        string table = string.Join('\n', [
+            "table inet lab", "delete table inet lab",
+            "table inet lab {", "chain incoming {", "type filter hook input priority 0", .. rules, "}", "}", ""]);
         Command.RunWith(table, "ip", "netns", "exec", Namespace.Name, "nft", "-f", "-").OrThrow();
     }
 }

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>A daemon's log file: lines of the form <c>YYYY-MM-DD hh:mm:ss IDENT[PID]: MESSAGE</c> (spec 05 §2.3).</summary>
 internal sealed partial class LogFile(string path)

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>Nodes on one wire, and what they have to say when something goes wrong.</summary>
 internal sealed class Mesh : IAsyncDisposable
@@ -52,7 +52,8 @@ internal sealed class Mesh : IAsyncDisposable
     {
         caller.Knows(called, callable: underlay);
         called.Knows(caller);
-        caller.Set($"ConnectTo = {called.Name}");
+        caller.Set("AutoConnect = no", $"ConnectTo = {called.Name}");
+        called.Set("AutoConnect = no");
     }
 
     /// <summary>The mesh when it is prepared; if that fails nothing is left of it.</summary>
@@ -82,7 +83,7 @@ internal sealed class Mesh : IAsyncDisposable
 
     /// <summary>Waits for something, or fails with the evidence of all nodes.</summary>
     public Task<TimeSpan> Until(string what, TimeSpan limit, Func<bool> condition) =>
-        Lab.Until.True($"{_label}: {what}", limit, condition, Evidence);
+        Waiting.True($"{_label}: {what}", limit, condition, Evidence);
 
     /// <summary>
     /// Lets a little traffic flow until both ends know their path MTU by UDP. One end asks and the other answers: were both to
@@ -95,6 +96,27 @@ internal sealed class Mesh : IAsyncDisposable
             $"{one.Name} and {other.Name} know their path MTU",
             limit,
             () => one.View(other) is { MtuFixed: true } && other.View(one) is { MtuFixed: true });
+    }
+
+    /// <summary>The first and the second node, and the other way round.</summary>
+    public (Node From, Node To)[] BothWays() => [(_nodes[0], _nodes[1]), (_nodes[1], _nodes[0])];
+
+    /// <summary>Packets of all interesting sizes get through between two nodes, both ways, IPv4 and IPv6.</summary>
+    /// <param name="edge">The largest IP packet that the tunnel carries in one piece.</param>
+    public void EverySizeArrives(Node one, Node other, int edge)
+    {
+        foreach ((Node from, Node to, bool ipv6) in (ReadOnlySpan<(Node, Node, bool)>)
+            [(one, other, false), (other, one, false), (one, other, true), (other, one, true)])
+        {
+            using PacketProbe probe = new(from, to, ipv6);
+            int header = probe.HeaderSize;
+            foreach (int size in (ReadOnlySpan<int>)
+                [header, header + 1, 64, 84, 512, 540, 1000, 1280, 1399, 1400, edge - 1, edge, edge + 1, 1472, 1499, 1500, 1501, 2000, 4000, 8000])
+            {
+                if (probe.Arrives(size)) continue;
+                Assert.Fail($"{_label}: an IPv{(ipv6 ? 6 : 4)} packet of {size} bytes from {from.Name} to {to.Name} did not arrive\n{Evidence()}");
+            }
+        }
     }
 
     /// <summary>What each daemon knows of the others, and the ends of their logs.</summary>

@@ -1,4 +1,4 @@
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>
 /// Meshes that the tests of one class share, all built at once: most of their start is waiting. A mesh that does not come up

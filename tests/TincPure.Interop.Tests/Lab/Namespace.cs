@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>A network namespace: programs run in it, and sockets of this process are opened in it.</summary>
 internal sealed partial class Namespace : IDisposable

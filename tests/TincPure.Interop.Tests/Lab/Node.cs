@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>A host with a tinc daemon: its configuration folder in tinc's own format, the daemon's process and its log.</summary>
 internal sealed class Node : IDisposable
@@ -16,7 +16,7 @@ internal sealed class Node : IDisposable
         (Name, Number, Make, Host, Folder) = (name, number, make, host, Path.Combine(folder, name));
         Log = new LogFile(Path.Combine(Folder, "log"));
         Directory.CreateDirectory(Path.Combine(Folder, "hosts"));
-        Set($"Name = {name}", "AutoConnect = no", "Interface = vpn", "PingTimeout = 3");
+        Set($"Name = {name}", "Interface = vpn", "PingTimeout = 3");
         Command.Run(Programs.Tinc(Make.Stock), "-c", Folder, "generate-ed25519-keys").OrThrow();
         HostFile($"Subnet = 10.77.{number}.0/24", $"Subnet = fd77:0:0:{number}::/64");
         Script("tinc-up",

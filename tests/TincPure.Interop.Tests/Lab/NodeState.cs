@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>One line of <c>dump nodes</c> as it goes over the control socket (spec 06 §15.5, §16).</summary>
 internal sealed record NodeState(

@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>
 /// Single IP packets of an exact size from node to node, of a protocol that is nobody's (253, for experiments): from a bare IP
@@ -31,6 +31,7 @@ internal sealed class PacketProbe : IDisposable
         _ipv6 = ipv6;
         _target = new IPEndPoint(IPAddress.Parse(to.Inside(ipv6)), 0);
         _sender = Open(from, ExperimentalProtocol);
+        if (ipv6) _sender.Connect(_target); // else the kernel does not heed ICMP errors about its packets
         _receiver = Open(to, ExperimentalProtocol);
         _errors = Open(from, ipv6 ? IcmpV6 : Icmp);
     }
@@ -47,7 +48,6 @@ internal sealed class PacketProbe : IDisposable
         for (int attempt = 0; attempt < (_ipv6 ? 3 : 1); attempt++)
         {
             if (Send(size) is { Arrived: true }) return true;
-            Thread.Sleep(20); // we see the ICMP error before the kernel has acted on it
         }
 
         return false;

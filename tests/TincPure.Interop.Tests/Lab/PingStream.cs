@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>What became of a stream of pings: how many were sent, which got no answer, and the longest silence between answers.</summary>
 internal sealed record PingReport(int Sent, int Lost, TimeSpan LongestGap);

@@ -1,4 +1,4 @@
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>What real daemons in network namespaces need from the machine.</summary>
 internal static class Prerequisites

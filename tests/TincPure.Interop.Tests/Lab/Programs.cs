@@ -1,4 +1,4 @@
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>Who made a daemon.</summary>
 public enum Make

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>What iperf3 got through the tunnel.</summary>
 internal sealed record Throughput(double MegabitsPerSecond, long Retransmits)
@@ -19,7 +19,7 @@ internal sealed record Throughput(double MegabitsPerSecond, long Retransmits)
         try
         {
             string listening = $"{to.IPv4}:5201";
-            await Until.True("iperf3 listens", TimeSpan.FromSeconds(5), () => to.Host.Namespace.Run("ss", "-Htln").Output.Contains(listening));
+            await Waiting.True("iperf3 listens", TimeSpan.FromSeconds(5), () => to.Host.Namespace.Run("ss", "-Htln").Output.Contains(listening));
             string seconds = Math.Ceiling(time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             CommandResult result = from.Host.Namespace.Run("iperf3", "-J", "-t", seconds, "-c", to.IPv4).OrThrow();
             JsonElement end = JsonDocument.Parse(result.Output).RootElement.GetProperty("end");

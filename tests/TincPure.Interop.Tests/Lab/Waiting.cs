@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace TincPure.Interop.Tests.Lab;
+namespace TincPure.Interop.Tests;
 
 /// <summary>Waiting for something to become true.</summary>
-internal static class Until
+internal static class Waiting
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
