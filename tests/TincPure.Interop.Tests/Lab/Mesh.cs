@@ -89,13 +89,21 @@ internal sealed class Mesh : IAsyncDisposable
     /// Lets a little traffic flow until both ends know their path MTU by UDP. One end asks and the other answers: were both to
     /// ask at once, stock tinc would get into its own way (spec 03 §11.6).
     /// </summary>
-    public async Task Settle(Node one, Node other, TimeSpan limit)
+    public Task Settle(Node one, Node other, TimeSpan limit) =>
+        Settle(one, other, limit, end => end.View(end == one ? other : one) is { MtuFixed: true });
+
+    /// <summary>As above, until both ends are settled in a sense of the caller's.</summary>
+    public async Task Settle(Node one, Node other, TimeSpan limit, Func<Node, bool> settled)
     {
         await using PingStream pings = new(one, other.IPv4, 0.1);
-        await Until(
-            $"{one.Name} and {other.Name} know their path MTU",
-            limit,
-            () => one.View(other) is { MtuFixed: true } && other.View(one) is { MtuFixed: true });
+        await Until($"{one.Name} and {other.Name} have settled", limit, () => settled(one) && settled(other));
+    }
+
+    /// <summary>Waits until a ping is answered. Tells how long it took.</summary>
+    public async Task<TimeSpan> Answers(Node one, Node other, TimeSpan limit)
+    {
+        await using PingStream pings = new(one, other.IPv4, 0.05);
+        return await Until($"{other.Name} answers {one.Name}", limit, () => pings.Answered > 0);
     }
 
     /// <summary>The first and the second node, and the other way round.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace TincPure.Interop.Tests;
@@ -11,7 +12,8 @@ internal sealed record PingReport(int Sent, int Lost, TimeSpan LongestGap);
 internal sealed partial class PingStream : IAsyncDisposable
 {
     private readonly Process _ping;
-    private readonly Task<string> _output;
+    private readonly StringBuilder _output = new();
+    private int _answered;
 
     public PingStream(Node from, string target, double seconds, int size = 56)
     {
@@ -26,15 +28,19 @@ internal sealed partial class PingStream : IAsyncDisposable
         _ping = Process.Start(start)!;
         _ping.ErrorDataReceived += (_, _) => { };
         _ping.BeginErrorReadLine();
-        _output = _ping.StandardOutput.ReadToEndAsync();
+        _ping.OutputDataReceived += (_, line) => Read(line.Data);
+        _ping.BeginOutputReadLine();
     }
+
+    /// <summary>How many answers have come so far.</summary>
+    public int Answered => Volatile.Read(ref _answered);
 
     /// <summary>Ends the stream. A ping without answer counts as lost if a later one was answered or the last was not.</summary>
     public async Task<PingReport> Stop()
     {
         Command.Run("kill", "-INT", _ping.Id.ToString(CultureInfo.InvariantCulture));
-        string text = await _output;
-        await _ping.WaitForExitAsync();
+        await _ping.WaitForExitAsync(); // and for the end of its output
+        string text = _output.ToString();
         int sent = int.Parse(Transmitted().Match(text).Groups[1].Value, CultureInfo.InvariantCulture);
         List<(double Time, int Number)> answers =
         [
@@ -55,6 +61,13 @@ internal sealed partial class PingStream : IAsyncDisposable
         if (!_ping.HasExited) _ping.Kill();
         await _ping.WaitForExitAsync();
         _ping.Dispose();
+    }
+
+    private void Read(string? line)
+    {
+        if (line is null) return;
+        _output.Append(line).Append('\n');
+        if (Answer().IsMatch(line)) Interlocked.Increment(ref _answered);
     }
 
     [GeneratedRegex(@"(\d+) packets transmitted")]
