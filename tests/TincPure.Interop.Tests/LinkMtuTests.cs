@@ -44,7 +44,7 @@ public class LinkMtuTests(LinkMtuTests.Meshes meshes) : IClassFixture<LinkMtuTes
 
         protected override IEnumerable<(Pairing, Path)> Keys => All;
 
-        private protected override Task<Mesh> Build((Pairing, Path) key)
+        protected override Task<Mesh> Run((Pairing, Path) key)
         {
             (Pairing pairing, Path path) = key;
             Mesh mesh = path == Path.Hop1400 ? WithRouter(pairing) : pairing.Build($"mtu-{path}", mtu: Narrowest(path));

@@ -32,7 +32,7 @@ public class LoadTests(LoadTests.Meshes meshes) : IClassFixture<LoadTests.Meshes
     {
         protected override IEnumerable<Pairing> Keys => Pairings.WithOurs;
 
-        private protected override Task<Mesh> Build(Pairing key) => key.Build("load").Ready(async mesh =>
+        protected override Task<Mesh> Run(Pairing key) => key.Build("load").Ready(async mesh =>
         {
             await mesh.Start();
             await mesh.Settle(mesh["a"], mesh["b"], TimeSpan.FromSeconds(20));

@@ -62,7 +62,7 @@ public class PairTests(PairTests.Meshes meshes) : IClassFixture<PairTests.Meshes
 
         protected override IEnumerable<(Pairing, Underlay)> Keys => All;
 
-        private protected override Task<Mesh> Build((Pairing, Underlay) key) =>
+        protected override Task<Mesh> Run((Pairing, Underlay) key) =>
             key.Item1.Build($"pair-{key.Item2}", key.Item2).Ready(async mesh =>
             {
                 await mesh.Start();

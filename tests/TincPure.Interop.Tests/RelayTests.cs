@@ -87,9 +87,9 @@ public class RelayTests(RelayTests.Meshes meshes) : IClassFixture<RelayTests.Mes
 
         protected override IEnumerable<(Row, Udp)> Keys => All;
 
-        private protected override Task<Mesh> Build((Row, Udp) key)
+        /// <summary>Three nodes in a row; nothing is started.</summary>
+        public static Mesh InARow(string label, Row row)
         {
-            (Row row, Udp udp) = key;
             (Make first, Make middle, Make second) = row switch
             {
                 Row.OursOursOurs => (Make.Ours, Make.Ours, Make.Ours),
@@ -98,10 +98,18 @@ public class RelayTests(RelayTests.Meshes meshes) : IClassFixture<RelayTests.Mes
                 Row.OursOursStock => (Make.Ours, Make.Ours, Make.Stock),
                 _ => (Make.Ours, Make.Stock, Make.Stock),
             };
-            Mesh mesh = new($"relay-{row}-{udp}");
+            Mesh mesh = new($"{label}-{row}");
             Node a = mesh.Add("a", first), relay = mesh.Add("relay", middle), c = mesh.Add("c", second);
             Mesh.Connect(a, relay);
             Mesh.Connect(relay, c);
+            return mesh;
+        }
+
+        protected override Task<Mesh> Run((Row, Udp) key)
+        {
+            (Row row, Udp udp) = key;
+            Mesh mesh = InARow($"relay-{udp}", row);
+            (Node a, Node relay, Node c) = (mesh["a"], mesh["relay"], mesh["c"]);
             switch (udp)
             {
                 case Udp.BlockedBetweenTheEnds:

@@ -8,13 +8,13 @@ public class UdpBlockedTests(UdpBlockedTests.Story story) : IClassFixture<UdpBlo
     [LabTheory, MemberData(nameof(EachWay))]
     public Task Traffic_takes_TCP_while_UDP_is_blocked_and_UDP_when_it_is_not(Pairing pairing) => story[pairing];
 
-    public sealed class Story : Trials<Pairing>
+    public sealed class Story : Trials<Pairing, Done>
     {
         private const int Edge = 1500; // no limit is known while nothing goes by UDP
 
         protected override IEnumerable<Pairing> Keys => Pairings.WithOurs;
 
-        private protected override async Task Run(Pairing key)
+        protected override async Task<Done> Run(Pairing key)
         {
             await using Mesh mesh = key.Build("blocked");
             (Node a, Node b) = (mesh["a"], mesh["b"]);
@@ -43,6 +43,7 @@ public class UdpBlockedTests(UdpBlockedTests.Story story) : IClassFixture<UdpBlo
 
             mesh.EverySizeArrives(a, b, Tunnel.IpMtu(1500, Underlay.IPv4));
             foreach (Node node in mesh.Nodes) Complaints.None(node);
+            return default;
         }
     }
 }

@@ -4,14 +4,14 @@ using System.Diagnostics;
 namespace TincPure.Interop.Tests;
 
 /// <summary>What a program that has ended left behind.</summary>
-internal sealed record CommandResult(string Line, int ExitCode, string Output, string Error)
+public sealed record CommandResult(string Line, int ExitCode, string Output, string Error)
 {
     public CommandResult OrThrow() =>
         ExitCode == 0 ? this : throw new InvalidOperationException($"{Line} -> {ExitCode}: {Output}{Error}");
 }
 
 /// <summary>Runs programs to their end.</summary>
-internal static class Command
+public static class Command
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 

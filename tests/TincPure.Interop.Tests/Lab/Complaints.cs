@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>What no log shows while all is well.</summary>
-internal static class Complaints
+public static class Complaints
 {
     /// <summary>The lines of the storm that stock tinc's sessions fall into (spec 03 §11.6), and of broken connections.</summary>
     public const string Pattern =

@@ -5,7 +5,7 @@ using System.Text;
 namespace TincPure.Interop.Tests;
 
 /// <summary>Asks a daemon over its control socket (spec 06 §15), without either tinc program.</summary>
-internal static class ControlClient
+public static class ControlClient
 {
     public const int DumpNodes = 3, DumpEdges = 4, DumpSubnets = 5, DumpConnections = 6;
 

@@ -1,7 +1,7 @@
 namespace TincPure.Interop.Tests;
 
 /// <summary>A cable between hosts: a bridge in a namespace of its own.</summary>
-internal sealed class Wire : IDisposable
+public sealed class Wire : IDisposable
 {
     private readonly Namespace _bridge = new("wire");
     private int _ports;
@@ -27,7 +27,7 @@ internal sealed class Wire : IDisposable
 }
 
 /// <summary>A machine of the lab: a namespace with addresses on wires, and a firewall.</summary>
-internal sealed class Host : IDisposable
+public sealed class Host : IDisposable
 {
     private int _devices;
     private int _firstWire;

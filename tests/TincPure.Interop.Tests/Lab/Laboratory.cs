@@ -7,7 +7,7 @@ namespace TincPure.Interop.Tests;
 /// The place where meshes are built: namespaces named after this process and a folder of its own.
 /// All of it vanishes when this process ends, in whatever way: a shell waits for the end of its standard input and tidies up.
 /// </summary>
-internal sealed class Laboratory
+public sealed class Laboratory
 {
     private static readonly Lazy<Laboratory> Single = new(() => new Laboratory());
 

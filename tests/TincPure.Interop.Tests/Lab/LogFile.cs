@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>A daemon's log file: lines of the form <c>YYYY-MM-DD hh:mm:ss IDENT[PID]: MESSAGE</c> (spec 05 §2.3).</summary>
-internal sealed partial class LogFile(string path)
+public sealed partial class LogFile(string path)
 {
     public string Path { get; } = path;
 

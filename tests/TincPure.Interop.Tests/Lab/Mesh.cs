@@ -3,9 +3,9 @@ using System.Text;
 namespace TincPure.Interop.Tests;
 
 /// <summary>Nodes on one wire, and what they have to say when something goes wrong.</summary>
-internal sealed class Mesh : IAsyncDisposable
+public sealed class Mesh : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     private readonly string _label;
     private readonly string _folder;
@@ -136,8 +136,7 @@ internal sealed class Mesh : IAsyncDisposable
             text.AppendLine($"== {node.Name} ({node.Make}), {(node.Running ? "running" : "not running")}");
             text.AppendJoin('\n', node.Dump(ControlClient.DumpNodes)).AppendLine();
             text.AppendLine(node.Log.Tail(25));
-            string console = Path.Combine(node.Folder, "console");
-            if (File.Exists(console)) text.AppendLine(File.ReadAllText(console));
+            if (File.Exists(node.ConsolePath)) text.AppendLine(File.ReadAllText(node.ConsolePath));
         }
 
         return text.ToString();

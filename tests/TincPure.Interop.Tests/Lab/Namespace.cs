@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace TincPure.Interop.Tests;
 
 /// <summary>A network namespace: programs run in it, and sockets of this process are opened in it.</summary>
-internal sealed partial class Namespace : IDisposable
+public sealed partial class Namespace : IDisposable
 {
     public Namespace(string label)
     {

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace TincPure.Interop.Tests;
 
 /// <summary>A host with a tinc daemon: its configuration folder in tinc's own format, the daemon's process and its log.</summary>
-internal sealed class Node : IDisposable
+public sealed class Node : IDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
 
@@ -43,6 +43,9 @@ internal sealed class Node : IDisposable
     public LogFile Log { get; }
 
     public string PidFile => Path.Combine(Folder, "pid");
+
+    /// <summary>What the daemon writes elsewhere than in its log.</summary>
+    public string ConsolePath => Path.Combine(Folder, "console");
 
     /// <summary>The addresses inside the VPN.</summary>
     public string IPv4 => $"10.77.{Number}.1";
@@ -84,7 +87,7 @@ internal sealed class Node : IDisposable
         if (Running) throw new InvalidOperationException($"{Name} runs already");
         // The shell becomes ip, and ip becomes the daemon: one process, which we can signal.
         _daemon = Process.Start(new ProcessStartInfo("sh", [
-            "-c", "console=$1; shift; exec \"$@\" >>\"$console\" 2>&1 </dev/null", "start", Path.Combine(Folder, "console"),
+            "-c", "console=$1; shift; exec \"$@\" >>\"$console\" 2>&1 </dev/null", "start", ConsolePath,
             "ip", "netns", "exec", Host.Namespace.Name,
             Programs.Tincd(Make), "-c", Folder, "-D", "-d5", $"--pidfile={PidFile}", $"--logfile={Log.Path}", .. more]))!;
     }

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace TincPure.Interop.Tests;
 
 /// <summary>One line of <c>dump nodes</c> as it goes over the control socket (spec 06 §15.5, §16).</summary>
-internal sealed record NodeState(
+public sealed record NodeState(
     string Name,
     string Host,
     string Port,

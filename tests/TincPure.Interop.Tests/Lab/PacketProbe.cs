@@ -9,7 +9,7 @@ namespace TincPure.Interop.Tests;
 /// Single IP packets of an exact size from node to node, of a protocol that is nobody's (253, for experiments): from a bare IP
 /// header upwards. Their contents are compared byte for byte.
 /// </summary>
-internal sealed class PacketProbe : IDisposable
+public sealed class PacketProbe : IDisposable
 {
     private const int Inet = 2, Inet6 = 10, Raw = 3, ExperimentalProtocol = 253, Icmp = 1, IcmpV6 = 58;
     private const int IpLevel = 0, IpMtuDiscover = 10, Ipv6Level = 41, Ipv6MtuDiscover = 23;

@@ -6,10 +6,10 @@ using System.Text.RegularExpressions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>What became of a stream of pings: how many were sent, which got no answer, and the longest silence between answers.</summary>
-internal sealed record PingReport(int Sent, int Lost, TimeSpan LongestGap);
+public sealed record PingReport(int Sent, int Lost, TimeSpan LongestGap);
 
 /// <summary>A steady stream of pings from a node; stopped, it tells what was lost.</summary>
-internal sealed partial class PingStream : IAsyncDisposable
+public sealed partial class PingStream : IAsyncDisposable
 {
     private readonly Process _ping;
     private readonly StringBuilder _output = new();

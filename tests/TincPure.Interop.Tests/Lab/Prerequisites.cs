@@ -1,7 +1,7 @@
 namespace TincPure.Interop.Tests;
 
 /// <summary>What real daemons in network namespaces need from the machine.</summary>
-internal static class Prerequisites
+public static class Prerequisites
 {
     private static readonly Lazy<string?> FirstMissing = new(Find);
 
@@ -40,13 +40,22 @@ internal static class Prerequisites
 }
 
 /// <summary>A fact about real daemons: skipped, with the reason printed, where the machine cannot run them.</summary>
-internal sealed class LabFactAttribute : FactAttribute
+public sealed class LabFactAttribute : FactAttribute
 {
     public LabFactAttribute() => Skip = Prerequisites.SkipReason;
 }
 
 /// <summary>A theory about real daemons: skipped, with the reason printed, where the machine cannot run them.</summary>
-internal sealed class LabTheoryAttribute : TheoryAttribute
+public sealed class LabTheoryAttribute : TheoryAttribute
 {
     public LabTheoryAttribute() => Skip = Prerequisites.SkipReason;
+}
+
+/// <summary>A theory that takes many minutes: only run when asked for.</summary>
+public sealed class SoakTheoryAttribute : TheoryAttribute
+{
+    public SoakTheoryAttribute() =>
+        Skip = Environment.GetEnvironmentVariable("TINCPURE_INTEROP_SOAK") == "1"
+            ? Prerequisites.SkipReason
+            : "takes many minutes; run with TINCPURE_INTEROP_SOAK=1";
 }

@@ -8,7 +8,7 @@ public enum Make
 }
 
 /// <summary>Where the programs under test and their counterparts are.</summary>
-internal static class Programs
+public static class Programs
 {
     public static string Tree { get; } = FindTree();
 

@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace TincPure.Interop.Tests;
 
 /// <summary>What iperf3 got through the tunnel.</summary>
-internal sealed record Throughput(double MegabitsPerSecond, long Retransmits)
+public sealed record Throughput(double MegabitsPerSecond, long Retransmits)
 {
     public static async Task<Throughput> Measure(Node from, Node to, TimeSpan time)
     {

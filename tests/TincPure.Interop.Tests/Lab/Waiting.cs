@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace TincPure.Interop.Tests;
 
 /// <summary>Waiting for something to become true.</summary>
-internal static class Waiting
+public static class Waiting
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
