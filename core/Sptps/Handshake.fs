@@ -152,18 +152,29 @@ let private deriveKeys (parameters: Parameters) (own: OwnKex) (peerKex: byte[]) 
 
 let private refuse (state: State) (error: Error) : struct (State * Output list) = struct (state, [ Refused error ])
 
+/// In a rekey the responder seals with its new key as soon as it has sent its SIG and ACK; by TCP these may arrive later than
+/// data by UDP. So the initiator, whose SIG the responder waits for, opens with that key before it sends it. The KEX that the
+/// key comes from is authentic already: it came in the session.
+let private offerEarly (state: State) (own: OwnKex) (peerKex: byte[]) : Output list =
+    if not state.Encrypted then
+        []
+    else
+        match deriveKeys state.Parameters own peerKex with
+        | ValueSome struct (_, receiveKey) -> [ OfferReceiveKey receiveKey ]
+        | ValueNone -> []
+
 let private receiveKex (own: OwnKex) (body: byte[]) (state: State) : struct (State * Output list) =
     if body.Length <> KexSize then
         refuse state InvalidKexLength
     elif body[0] <> Version then
         refuse state (IncorrectVersion body[0])
     else
-        let signature =
+        let outputs =
             match state.Parameters.Role with
-            | Initiator -> [ Send(sign state.Parameters own body) ]
+            | Initiator -> offerEarly state own body @ [ Send(sign state.Parameters own body) ]
             | Responder -> []
 
-        struct ({ state with Phase = AwaitingSig(own, body) }, signature)
+        struct ({ state with Phase = AwaitingSig(own, body) }, outputs)
 
 let private receiveSig (own: OwnKex) (peerKex: byte[]) (body: byte[]) (state: State) : struct (State * Output list) =
     if body.Length <> SigSize then
@@ -180,8 +191,12 @@ let private receiveSig (own: OwnKex) (peerKex: byte[]) (body: byte[]) (state: St
                 | Responder -> [ Send(sign state.Parameters own peerKex) ]
 
             if state.Encrypted then
-                struct ({ state with Phase = AwaitingAck },
-                        signature @ [ Send [||]; UseSendKey sendKey; OfferReceiveKey receiveKey ])
+                let offer =
+                    match state.Parameters.Role with
+                    | Initiator -> [] // done at the KEX
+                    | Responder -> [ OfferReceiveKey receiveKey ]
+
+                struct ({ state with Phase = AwaitingAck }, signature @ [ Send [||]; UseSendKey sendKey ] @ offer)
             else
                 struct ({ state with Phase = Established; Encrypted = true },
                         signature @ [ UseSendKey sendKey; OfferReceiveKey receiveKey; ActivateReceiveKey; Complete ])
