@@ -74,7 +74,13 @@ public sealed class Mesh : IAsyncDisposable
     /// <summary>Starts all daemons, those that are called first, and waits until every node reaches every other.</summary>
     public async Task Start()
     {
-        foreach (Node node in Enumerable.Reverse(_nodes)) node.Start();
+        foreach (Node node in Enumerable.Reverse(_nodes))
+        {
+            node.Start();
+            // Who calls too early waits five seconds for the second try.
+            await Until($"{node.Name} is ready", StartLimit, () => node.Log.Matching("^Ready$").Length > 0);
+        }
+
         await EveryoneReachesEveryone(StartLimit);
     }
 

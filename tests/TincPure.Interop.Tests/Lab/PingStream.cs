@@ -6,7 +6,13 @@ using System.Text.RegularExpressions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>What became of a stream of pings: how many were sent, which got no answer, and the longest silence between answers.</summary>
-public sealed record PingReport(int Sent, int Lost, TimeSpan LongestGap);
+public sealed record PingReport(int Sent, int[] LostNumbers, TimeSpan LongestGap)
+{
+    public int Lost => LostNumbers.Length;
+
+    public override string ToString() =>
+        $"{Lost} of {Sent} pings lost (numbers {string.Join(' ', LostNumbers.Take(20))}), the longest gap was {LongestGap.TotalMilliseconds:F0} ms";
+}
 
 /// <summary>A steady stream of pings from a node; stopped, it tells what was lost.</summary>
 public sealed partial class PingStream : IAsyncDisposable
@@ -53,7 +59,8 @@ public sealed partial class PingStream : IAsyncDisposable
         int last = answers.Count == 0 ? sent : answers.Max(answer => answer.Number);
         int unanswered = sent - last <= 2 ? last : sent;
         double gap = answers.Zip(answers.Skip(1), (one, next) => next.Time - one.Time).DefaultIfEmpty(double.PositiveInfinity).Max();
-        return new PingReport(sent, unanswered - answers.Count, double.IsInfinity(gap) ? TimeSpan.MaxValue : TimeSpan.FromSeconds(gap));
+        int[] lost = [.. Enumerable.Range(1, unanswered).Except(answers.Select(answer => answer.Number))];
+        return new PingReport(sent, lost, double.IsInfinity(gap) ? TimeSpan.MaxValue : TimeSpan.FromSeconds(gap));
     }
 
     public async ValueTask DisposeAsync()
