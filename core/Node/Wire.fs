@@ -127,10 +127,14 @@ let passOn (turn: Turn) (target: ConnectionId) (name: string) (line: string) : u
 
     sendLine turn target (Line.toBytes line)
 
+/// What may be on its way from us through the host to the socket without the socket being full: the reference writes to the
+/// socket itself, so that its queue holds only what that refused.
+let private onItsWay = 256 * 1024
+
 /// Random early drop of packets on a connection whose queue fills up (spec 02 §3.4).
 let private dropsEarly (turn: Turn) (connection: Connection) =
     let half = turn.Node.Settings.MaxOutputBufferSize / 2
-    let excess = connection.Queued - half
+    let excess = connection.Queued - onItsWay - half
     excess > 0 && (half <= 0 || turn.RandomBelow half < excess)
 
 /// A whole frame as PACKET: the line, then a record of its own.
