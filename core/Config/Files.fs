@@ -3,30 +3,6 @@ namespace TincPure.Config
 open System
 open TincPure.Primitives
 
-/// What came of reading a file.
-type FileRead =
-    /// Byte text. `exposed`: others than the owner have some right to the file.
-    | Content of text: string * exposed: bool
-    | CannotOpen of reason: string * missing: bool
-    | CannotRead of reason: string
-
-/// The files of a configuration directory as a host found them, and what else configuration depends on.
-type Snapshot =
-    {
-        ConfBase: string
-        NetName: string voption
-        /// Between the parts of a path.
-        Separator: string
-        /// The `-o` options in order, as byte text.
-        Options: string list
-        Environment: Map<string, string>
-        HostName: Result<string, string>
-        /// Names in the folders `conf.d` and `hosts`; a folder that does not exist is missing.
-        Folders: Map<string, Result<string list, string>>
-        /// By path. See `Files.wanted`.
-        Files: Map<string, FileRead>
-    }
-
 /// What came of reading a configuration.
 type Loaded =
     {
@@ -44,20 +20,9 @@ type Loaded =
 /// From files to settings (spec 05 §4.4, §6.1). Pure: the host reads what is `wanted`, until nothing more is.
 module Files =
 
-    let private path (snapshot: Snapshot) (parts: string list) : string =
-        String.Join(snapshot.Separator, snapshot.ConfBase :: parts)
+    let mainPath (snapshot: Snapshot) = Snapshot.path snapshot [ "tinc.conf" ]
 
-    let private isRooted (file: string) =
-        file.StartsWith '/'
-        || file.StartsWith '\\'
-        || (file.Length > 2 && Char.IsAsciiLetter file[0] && file[1] = ':')
-
-    /// A path given in a configuration: relative to the configuration directory.
-    let private namedPath (snapshot: Snapshot) (file: string) = if isRooted file then file else path snapshot [ file ]
-
-    let mainPath (snapshot: Snapshot) = path snapshot [ "tinc.conf" ]
-
-    let hostPath (snapshot: Snapshot) (name: NodeName) = path snapshot [ "hosts"; name.Text ]
+    let hostPath (snapshot: Snapshot) (name: NodeName) = Snapshot.path snapshot [ "hosts"; name.Text ]
 
     let private extraPaths (snapshot: Snapshot) =
         match Map.tryFind "conf.d" snapshot.Folders with
@@ -65,7 +30,7 @@ module Files =
             names
             |> List.filter (fun name -> name.Length > 5 && name.EndsWith(".conf", StringComparison.Ordinal))
             |> List.sortWith (fun a b -> String.CompareOrdinal(a, b))
-            |> List.map (fun name -> path snapshot [ "conf.d"; name ])
+            |> List.map (fun name -> Snapshot.path snapshot [ "conf.d"; name ])
         | _ -> []
 
     let private hostNames (snapshot: Snapshot) : NodeName list =
@@ -79,18 +44,11 @@ module Files =
             |> List.sort
         | _ -> []
 
-    let private invitationKeyPath (snapshot: Snapshot) = path snapshot [ "invitations"; "ed25519_key.priv" ]
-
     let private error text = { Level = DebugLevel.always; Priority = Priority.Error; Text = text }
-
-    let private fileOf (snapshot: Snapshot) (file: string) =
-        match Map.tryFind file snapshot.Files with
-        | Some read -> read
-        | None -> CannotOpen("No such file or directory", true)
 
     /// Entries of a configuration file up to its first error, and the reference's words about it.
     let private entriesOf (snapshot: Snapshot) (file: string) : struct (Entry list * string list) =
-        match fileOf snapshot file with
+        match Snapshot.fileOf snapshot file with
         | Content(text, _) ->
             match Syntax.parse file text with
             | struct (entries, ValueNone) -> struct (entries, [])
@@ -100,7 +58,7 @@ module Files =
 
     /// ``Failed to read `F': REASON``, which follows unless a line was wrong.
     let private failedToRead (snapshot: Snapshot) (file: string) =
-        match fileOf snapshot file with
+        match Snapshot.fileOf snapshot file with
         | Content _ -> []
         | CannotOpen(reason, _)
         | CannotRead reason -> [ "Failed to read `" + file + "': " + reason ]
@@ -149,22 +107,27 @@ module Files =
         let struct (entries, errors) = entriesOf snapshot (hostPath snapshot name)
         struct (hostOptions name options @ entries, errors)
 
-    let private privateKeyPath (snapshot: Snapshot) (table: ConfigTable) =
-        match ConfigTable.tryFirst "Ed25519PrivateKeyFile" table with
-        | ValueSome entry -> namedPath snapshot (ByteText.decode entry.Value)
-        | ValueNone -> path snapshot [ "ed25519_key.priv" ]
-
-    let private publicKeyPath (snapshot: Snapshot) (table: ConfigTable) =
-        match ConfigTable.tryFirst "Ed25519PublicKey" table, ConfigTable.tryFirst "Ed25519PublicKeyFile" table with
-        | ValueNone, ValueSome entry -> ValueSome(namedPath snapshot (ByteText.decode entry.Value))
+    /// The file that one variable names, unless another one gives the key itself.
+    let private keyFilePath (snapshot: Snapshot) (table: ConfigTable) (itself: string) (file: string) =
+        match ConfigTable.tryFirst itself table, ConfigTable.tryFirst file table with
+        | ValueNone, ValueSome entry -> ValueSome(Snapshot.namedPath snapshot (ByteText.decode entry.Value))
         | _ -> ValueNone
+
+    let private ed25519KeyFile (snapshot: Snapshot) (table: ConfigTable) =
+        keyFilePath snapshot table "Ed25519PublicKey" "Ed25519PublicKeyFile"
+
+    let private rsaKeyFile (snapshot: Snapshot) (table: ConfigTable) =
+        keyFilePath snapshot table "PublicKey" "PublicKeyFile"
 
     let private hostWants (snapshot: Snapshot) (name: NodeName) : string list =
         let struct (entries, _) = hostEntries snapshot name
+        let table = ConfigTable.ofEntries entries
 
-        match publicKeyPath snapshot (ConfigTable.ofEntries entries) with
-        | ValueSome keyFile -> [ hostPath snapshot name; keyFile ]
-        | ValueNone -> [ hostPath snapshot name ]
+        [ hostPath snapshot name
+          for keyFile in [ ed25519KeyFile snapshot table; rsaKeyFile snapshot table ] do
+              match keyFile with
+              | ValueSome file -> file
+              | ValueNone -> () ]
 
     let private missing (snapshot: Snapshot) (files: string list) =
         files |> List.distinct |> List.filter (fun file -> not (Map.containsKey file snapshot.Files))
@@ -175,7 +138,7 @@ module Files =
 
         mainPath snapshot :: extraPaths snapshot
         @ List.collect (hostWants snapshot) (hostNames snapshot)
-        @ [ privateKeyPath snapshot (ConfigTable.ofEntries entries); invitationKeyPath snapshot ]
+        @ OwnKeys.wanted snapshot (ConfigTable.ofEntries entries)
         |> missing snapshot
 
     /// The files that are still to be read before `readHost`.
@@ -187,24 +150,29 @@ module Files =
         let reader = Reader table
 
         let text =
-            match fileOf snapshot (hostPath snapshot name) with
+            match Snapshot.fileOf snapshot (hostPath snapshot name) with
             | Content(text, _) -> text
             | _ -> ""
 
-        let keyFile =
-            publicKeyPath snapshot table
+        let keyFile (kind: string) file =
+            file
             |> ValueOption.map (fun file ->
-                match fileOf snapshot file with
+                match Snapshot.fileOf snapshot file with
                 | Content(text, _) -> Ok text
                 | CannotOpen(reason, _)
-                | CannotRead reason -> Error("Error reading Ed25519 public key file `" + file + "': " + reason))
+                | CannotRead reason -> Error("Error reading " + kind + " public key file `" + file + "': " + reason))
 
-        let settings = HostSettings.read name strictSubnets keyFile text reader
+        let keyFiles: HostKeyFiles =
+            { Ed25519 = keyFile "Ed25519" (ed25519KeyFile snapshot table)
+              Rsa = keyFile "RSA" (rsaKeyFile snapshot table)
+              HostFile = text }
+
+        let settings = HostSettings.read name strictSubnets keyFiles reader
         struct (settings, List.map error errors @ reader.Log)
 
     /// The settings of another node's host file, and what is wrong with it; nothing if there is no such file.
     let readHost (snapshot: Snapshot) (name: NodeName) : struct (HostSettings voption * LogLine list) =
-        match fileOf snapshot (hostPath snapshot name) with
+        match Snapshot.fileOf snapshot (hostPath snapshot name) with
         | Content _ ->
             let struct (settings, log) = readHostWith false snapshot name
             struct (ValueSome settings, log)
@@ -212,75 +180,15 @@ module Files =
         | CannotRead reason ->
             struct (ValueNone, [ error ("Cannot open config file " + hostPath snapshot name + ": " + reason) ])
 
-    /// The key pair of a private key file, with the reference's words about its absence or badness (spec 01 §4.5).
-    let private privateKey (snapshot: Snapshot) (file: string) (hint: bool) (reader: Reader) : KeyPair voption =
-        match fileOf snapshot file with
-        | Content(text, exposed) ->
-            if exposed then
-                reader.Say(
-                    Priority.Warning,
-                    "Warning: insecure file permissions for Ed25519 private key file `" + file + "'!"
-                )
-
-            let struct (pair, complaints) = KeyFile.parsePrivate text
-
-            for complaint in complaints do
-                reader.Say(Priority.Error, complaint)
-
-            if pair.IsNone then
-                reader.Say(Priority.Error, "Reading Ed25519 private key file `" + file + "' failed")
-
-            pair
-        | CannotOpen(_, true) when not hint -> ValueNone
-        | CannotOpen(reason, missing) ->
-            reader.Say(Priority.Error, "Error reading Ed25519 private key file `" + file + "': " + reason)
-
-            if missing then
-                let net = ValueOption.defaultValue "." snapshot.NetName
-                reader.Say(
-                    Priority.Info,
-                    "Create an Ed25519 key pair with `tinc -n " + net + " generate-ed25519-keys'."
-                )
-
-            ValueNone
-        | CannotRead reason ->
-            reader.Say(Priority.Error, "Error reading Ed25519 private key file `" + file + "': " + reason)
-            ValueNone
-
-    /// Our own key, and whether SPTPS is spoken. The legacy protocol is not there to fall back to.
-    let private ownKey (snapshot: Snapshot) (reader: Reader) : struct (KeyPair voption * bool) =
-        let wish = reader.Flag "ExperimentalProtocol"
-
-        let refuse () =
-            reader.RefuseWith(
-                "ExperimentalProtocol",
-                reader.Entry "ExperimentalProtocol",
-                "No private key available, cannot start tinc!"
-            )
-
-        match wish with
-        | ValueSome false ->
-            refuse ()
-            struct (ValueNone, false)
-        | _ ->
-            match privateKey snapshot (privateKeyPath snapshot reader.Table) true reader with
-            | ValueSome pair -> struct (ValueSome pair, true)
-            | ValueNone ->
-                if wish.IsNone then
-                    reader.Say(Priority.Warning, "Support for SPTPS disabled.")
-
-                refuse ()
-                struct (ValueNone, false)
-
-    let private invitationKey (snapshot: Snapshot) (reader: Reader) : KeyPair voption =
-        privateKey snapshot (invitationKeyPath snapshot) false reader
-
     let private otherHosts (snapshot: Snapshot) (settings: Settings) (reader: Reader) : Map<NodeName, HostSettings> =
         match Map.tryFind "hosts" snapshot.Folders with
         | Some(Error reason) ->
-            reader.Say(Priority.Error, "Could not open " + path snapshot [ "hosts" ] + ": " + reason)
+            reader.Say(Priority.Error, "Could not open " + Snapshot.path snapshot [ "hosts" ] + ": " + reason)
         | None ->
-            reader.Say(Priority.Error, "Could not open " + path snapshot [ "hosts" ] + ": No such file or directory")
+            reader.Say(
+                Priority.Error,
+                "Could not open " + Snapshot.path snapshot [ "hosts" ] + ": No such file or directory"
+            )
         | Some(Ok _) -> ()
 
         hostNames snapshot
@@ -298,7 +206,7 @@ module Files =
     let private ownHost (name: NodeName) (starting: bool) (reader: Reader) : HostSettings =
         let subnets = reader.Subnets("Subnet", starting)
 
-        { HostSettings.read name false ValueNone "" (Reader reader.Table) with
+        { HostSettings.read name false HostKeyFiles.none (Reader reader.Table) with
             Subnets = subnets }
 
     /// Sandbox and LogLevel, which are looked at before anything else.
@@ -380,22 +288,24 @@ module Files =
                     ClampMss = false }
                 reader
 
-        let struct (key, experimental) = ownKey snapshot reader
+        let keys = OwnKeys.read snapshot reader
         let own = ownHost name true reader
 
         let keyed =
             { timed with
-                PrivateKey = ValueOption.map _.Private key
-                PublicKey = ValueOption.map _.Public key
-                ExperimentalProtocol = experimental
+                PrivateKey = ValueOption.map _.Private keys.Ed25519
+                PublicKey = ValueOption.map _.Public keys.Ed25519
+                ExperimentalProtocol = keys.Ed25519.IsSome
+                RsaKey = keys.Rsa
                 Own = own }
 
         let reloadable = ReadSettings.reloadable keyed reader
-        let invitationKey = invitationKey snapshot reader
+        let invitationKey = OwnKeys.invitation snapshot reader
         let startOnly = ReadSettings.startOnly reloadable reader
         let connections = ReadSettings.connections startOnly reader
         let hosts = otherHosts snapshot connections reader
         let machine = ReadSettings.machine connections reader
+        LegacySettings.warn { machine with Hosts = hosts } reader
 
         { machine with
             InvitationKey = invitationKey
@@ -447,7 +357,7 @@ module Files =
             let settings =
                 { connections with
                     BindToInterface = reader.SystemText "BindToInterface"
-                    InvitationKey = invitationKey snapshot reader
+                    InvitationKey = OwnKeys.invitation snapshot reader
                     Own = { running.Own with Subnets = (ownHost running.Name false reader).Subnets }
                     Hosts = otherHosts snapshot running reader
                     ConnectTo = ReadSettings.connectTo running.Name reader

@@ -3,6 +3,7 @@
 module internal TincPure.Config.ReadSettings
 
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Topology
 
 let private flag (name: string) (fallback: bool) (reader: Reader) = ValueOption.defaultValue fallback (reader.Flag name)
@@ -167,6 +168,35 @@ let private compression (reader: Reader) : int =
 
     level
 
+/// A cipher or digest by its name; `none` is none of them, and an unknown name ends the start.
+let private algorithm (variable: string) (what: string) (priority: Priority) (ofName: string -> 'a voption) reader =
+    let reader: Reader = reader
+
+    match reader.Entry variable with
+    | ValueNone -> ValueNone
+    | ValueSome entry when ByteText.same entry.Value "none" -> ValueSome ValueNone
+    | ValueSome entry ->
+        match ofName entry.Value with
+        | ValueSome algorithm -> ValueSome(ValueSome algorithm)
+        | ValueNone ->
+            reader.Say(priority, "Unknown " + what + " name '" + ByteText.decode entry.Value + "'!")
+            reader.Refuse(variable, entry)
+            ValueNone
+
+/// A MAC cannot be longer than its digest.
+let private packetAlgorithms (reader: Reader) : PacketAlgorithms =
+    let cipher = algorithm "Cipher" "cipher" Priority.Error Cipher.ofName reader
+    let digest = algorithm "Digest" "digest" Priority.Debug Digest.ofName reader
+    let macLength = reader.NumberOrDefault "MACLength"
+    let digest = ValueOption.defaultValue PacketAlgorithms.defaults.Digest digest
+
+    { Cipher = ValueOption.defaultValue PacketAlgorithms.defaults.Cipher cipher
+      Digest = digest
+      MacLength =
+        match digest with
+        | ValueSome digest -> min macLength digest.Size
+        | ValueNone -> 0 }
+
 /// What only a start reads, after the reloadable part.
 let startOnly (settings: Settings) (reader: Reader) : Settings =
     let strictSubnets = reader.FlagOrDefault "StrictSubnets"
@@ -176,7 +206,7 @@ let startOnly (settings: Settings) (reader: Reader) : Settings =
     let sendBuffer = reader.Number "UDPSndBuf"
     let fwMark = reader.NumberOrDefault "FWMark"
     let replayWindow = reader.Number "ReplayWindow"
-    reader.Number "MACLength" |> ignore
+    let packetAlgorithms = packetAlgorithms reader
     let compression = compression reader
 
     { settings with
@@ -189,6 +219,7 @@ let startOnly (settings: Settings) (reader: Reader) : Settings =
         UdpSendBufferGiven = sendBuffer.IsSome
         FWMark = fwMark
         ReplayWindow = replayWindow
+        PacketAlgorithms = packetAlgorithms
         Compression = compression }
 
 /// Device, sockets and process.

@@ -1,6 +1,7 @@
 namespace TincPure.Config
 
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Topology
 
 type Seconds = int
@@ -56,6 +57,10 @@ type Settings =
         PrivateKey: byte[] voption
         /// Its public key, 32 bytes.
         PublicKey: byte[] voption
+        /// None: the legacy protocol is not spoken.
+        RsaKey: RsaPrivateKey voption
+        /// How legacy nodes are to protect what they send us.
+        PacketAlgorithms: PacketAlgorithms
         /// Key of outstanding invitations.
         InvitationKey: KeyPair voption
         /// SPTPS is spoken.
@@ -165,6 +170,8 @@ module Settings =
           NetName = ValueNone
           PrivateKey = ValueNone
           PublicKey = ValueNone
+          RsaKey = ValueNone
+          PacketAlgorithms = PacketAlgorithms.defaults
           InvitationKey = ValueNone
           ExperimentalProtocol = true
           Own = HostSettings.empty name

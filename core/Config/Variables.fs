@@ -2,6 +2,7 @@ namespace TincPure.Config
 
 open System
 open System.Collections.Generic
+open TincPure.Crypto.Legacy
 
 /// What a value must look like (spec 05 §4.2).
 [<RequireQualifiedAccess>]
@@ -153,8 +154,8 @@ module Variables =
           row "PingInterval" "SJ" (Kind.Whole "seconds") "60" Reload.StartOnly
           row "PingTimeout" "SJ" (Kind.Whole "seconds") "5" Reload.StartOnly
           row "PriorityInheritance" "S" Kind.YesNo "no" Reload.Reread
-          row "PrivateKey" "SO" Kind.Hexadecimal "" Reload.StartOnly |> notYet
-          row "PrivateKeyFile" "S" Kind.Path "" Reload.StartOnly |> notYet
+          row "PrivateKey" "SO" Kind.Hexadecimal "" Reload.StartOnly
+          row "PrivateKeyFile" "S" Kind.Path "" Reload.StartOnly
           row "ProcessPriority" "S" (Kind.OneOf [ "low"; "normal"; "high" ]) "" Reload.StartOnly
           |> refused "Invalid priority `{}`!"
           row "Proxy" "S" (Kind.OneOf [ "none"; "socks4"; "socks4a"; "socks5"; "http"; "exec" ]) "none" Reload.Reread
@@ -184,25 +185,36 @@ module Variables =
           row "VDEGroup" "S" Kind.Words "" Reload.StartOnly |> notYet
           row "VDEPort" "S" (Kind.Whole "") "0" Reload.StartOnly |> notYet
           row "Address" "HM" Kind.HostAndPort "" Reload.LookedUp
-          row "Cipher" "SH" Kind.Words "aes-256-cbc" Reload.StartOnly |> notYet
+          row
+              "Cipher"
+              "SH"
+              (Kind.OneOf("none" :: List.map (fun (cipher: Cipher) -> cipher.Name) Cipher.all))
+              "aes-256-cbc"
+              Reload.StartOnly
+          |> refused "Unrecognized cipher type!"
           row "ClampMSS" "SHJ" Kind.YesNo "yes" Reload.OnlySwitchedOn
           row "Compression" "SHJ" (Kind.Whole "") "0" Reload.StartOnly
           |> between 0 12 "Bogus compression level!"
-          row "Digest" "SH" Kind.Words "sha256" Reload.StartOnly |> notYet
+          row
+              "Digest"
+              "SH"
+              (Kind.OneOf("none" :: List.map (fun (digest: Digest) -> digest.Name) Digest.all))
+              "sha256"
+              Reload.StartOnly
+          |> refused "Unrecognized digest type!"
           row "Ed25519PublicKey" "H" Kind.Base64 "" Reload.LookedUp
           row "Ed25519PublicKeyFile" "SH" Kind.Path "" Reload.LookedUp
           row "IndirectData" "SHJ" Kind.YesNo "no" Reload.OnlySwitchedOn
-          row "MACLength" "SH" (Kind.Whole "bytes") "4" Reload.StartOnly
-          |> atLeast 0 "Bogus MAC length!"
-          |> notYet
+          row "MACLength" "SH" (Kind.Whole "bytes") "4" Reload.StartOnly |> atLeast 0 "Bogus MAC length!"
           row "PMTU" "SH" (Kind.Whole "bytes") "1518" Reload.LookedUp
           row "PMTUDiscovery" "SH" Kind.YesNo "" Reload.OnlySwitchedOn
           row "Port" "H" Kind.PortText "655" Reload.StartOnly
-          row "PublicKey" "HO" Kind.Hexadecimal "" Reload.LookedUp |> notYet
-          row "PublicKeyFile" "SHO" Kind.Path "" Reload.LookedUp |> notYet
+          row "PublicKey" "HO" Kind.Hexadecimal "" Reload.LookedUp
+          row "PublicKeyFile" "SHO" Kind.Path "" Reload.LookedUp
           row "Subnet" "HMJ" Kind.SubnetText "" Reload.ListRebuilt
           row "TCPOnly" "SHJ" Kind.YesNo "no" Reload.OnlySwitchedOn
           row "Weight" "HJ" (Kind.Whole "milliseconds") "" Reload.LookedUp
+          row "LegacyProtocol" "S" Kind.YesNo "yes" Reload.StartOnly |> unlisted
           row "DisableBuggyPeers" "S" Kind.YesNo "no" Reload.Reread |> unlisted |> notYet
           row "MinTimeout" "S" (Kind.Whole "seconds") "0" Reload.StartOnly |> unlisted ]
 

@@ -5,6 +5,7 @@ open System
 open System.Text.Json
 open TincPure.Primitives
 open TincPure.Topology
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open Xunit
 open Xunit.Abstractions
@@ -132,6 +133,70 @@ let ``host files of other nodes give their addresses, key and limits`` () =
     Assert.Equal<string list>([ "Invalid size 3 for public key!" ], settings.Hosts[named "bad"].PublicKeyProblems)
 
 [<Fact>]
+let ``RSA keys come from variables, from files that variables name, or from the host file itself`` () =
+    let keys = (Vectors.load "08-legacy-handshakes.json").GetProperty "rsa_keys"
+    let pem name = Vectors.text "public_pem" (keys.GetProperty(name: string))
+    let key name = RsaText.parsePublic (pem name)
+    let old = (Vectors.load "08-legacy-rsa-keyfiles.json").GetProperty "obsolete_statements"
+
+    let settings =
+        load
+            { node
+                  ("PrivateKey = " + Vectors.text "PrivateKey" old + "\n")
+                  [ "hosts/foo", text ("PublicKey = " + Vectors.text "PublicKey" old + "\n")
+                    "hosts/a", text ("Subnet = 10.1.0.0/16\n\n" + pem "1024_A")
+                    "hosts/b", text ("PublicKeyFile = b.pub\n" + pem "1024_A")
+                    "b.pub", text (pem "1024_B")
+                    "hosts/c", text ("PublicKey = " + Vectors.text "PublicKey" old + "\nPublicKeyFile = b.pub\n")
+                    "hosts/d", text "PublicKey = 12X4\n"
+                    "hosts/e", text "PublicKeyFile = hosts/d\n"
+                    "hosts/f", text "" ] with
+                Options = [] }
+
+    Assert.Equal(RsaText.privateOfHex (Vectors.text "PublicKey" old) (Vectors.text "PrivateKey" old), settings.RsaKey)
+
+    let host name = settings.Hosts[named name]
+    Assert.Equal(key "1024_A", (host "a").RsaKey)
+    Assert.Equal(key "1024_B", (host "b").RsaKey)
+    Assert.Equal(RsaText.publicOfHex (Vectors.text "PublicKey" old), (host "c").RsaKey)
+    Assert.Equal<string list>([ "Invalid PublicKey for d!" ], (host "d").RsaKeyProblems)
+    Assert.Equal<string list>([ "Reading RSA public key file `hosts/d' failed" ], (host "e").RsaKeyProblems)
+    Assert.Equal<string list>([ "No public key for f specified!" ], (host "f").RsaKeyProblems)
+
+[<Fact>]
+let ``weak settings of the legacy protocol are named with a remedy, if it is spoken`` () =
+    let keys = (Vectors.load "08-legacy-handshakes.json").GetProperty "rsa_keys"
+    let pem form name = Vectors.text form (keys.GetProperty(name: string))
+
+    let warnings settings size =
+        let loaded = Files.load (node settings [ "rsa_key.priv", text (pem "private_pem" size) ])
+
+        loaded.Log
+        |> List.map _.Text
+        |> List.filter (fun text -> text.StartsWith("Weak setting: ", StringComparison.Ordinal))
+
+    Assert.Empty(warnings "" "2048_A")
+    Assert.Contains("1024 bits", Assert.Single(warnings "" "1024_A"))
+    Assert.Contains("aes-256-cbc", Assert.Single(warnings "Cipher = none\n" "2048_A"))
+    Assert.Contains("64 bits", Assert.Single(warnings "Cipher = blowfish\n" "2048_A"))
+    Assert.Contains("CBC", Assert.Single(warnings "Cipher = aes-256-ofb\n" "2048_A"))
+    Assert.Contains("sha256", Assert.Single(warnings "Digest = none\n" "2048_A"))
+    Assert.Contains("MACLength", Assert.Single(warnings "MACLength = 0\n" "2048_A"))
+    Assert.Empty(warnings "LegacyProtocol = no\nCipher = none\n" "1024_A")
+
+[<Fact>]
+let ``the legacy protocol can be switched off`` () =
+    let pem =
+        Vectors.text
+            "private_pem"
+            (((Vectors.load "08-legacy-handshakes.json").GetProperty "rsa_keys").GetProperty "2048_A")
+
+    let settings main = load (node main [ "rsa_key.priv", text pem ])
+    Assert.True (settings "").RsaKey.IsSome
+    Assert.True (settings "LegacyProtocol = no\n").RsaKey.IsNone
+    Assert.False (settings "ExperimentalProtocol = no\n").ExperimentalProtocol
+
+[<Fact>]
 let ``a key file that configuration names is wanted, then used`` () =
     let before =
         { node "Ed25519PrivateKeyFile = keys/mine\n" [ "hosts/bar", text "Ed25519PublicKeyFile = /k/bar\n" ] with
@@ -141,7 +206,7 @@ let ``a key file that configuration names is wanted, then used`` () =
                       "/c/hosts/bar", text "Ed25519PublicKeyFile = /k/bar\n" ] }
 
     Assert.Equal<string list>(
-        [ "/k/bar"; "/c/hosts/foo"; "/c/keys/mine"; "/c/invitations/ed25519_key.priv" ],
+        [ "/k/bar"; "/c/hosts/foo"; "/c/keys/mine"; "/c/rsa_key.priv"; "/c/invitations/ed25519_key.priv" ],
         Files.wanted before
     )
 
@@ -149,6 +214,7 @@ let ``a key file that configuration names is wanted, then used`` () =
         [ "/k/bar", text (KeyFile.printPublicBlock keyPair.Public)
           "/c/hosts/foo", text ""
           "/c/keys/mine", text (KeyFile.printPrivate keyPair)
+          "/c/rsa_key.priv", CannotOpen("gone", true)
           "/c/invitations/ed25519_key.priv", CannotOpen("gone", true) ]
 
     let after =
@@ -181,16 +247,16 @@ let ``a refused value is named with its place and what is allowed`` () =
 
 [<Fact>]
 let ``a variable that does nothing yet is said to do nothing`` () =
-    let loaded = Files.load (node "Cipher = aes-128-cbc\nProxy = none\n" [])
+    let loaded = Files.load (node "UPnPDiscoverWait = 7\nProxy = none\n" [])
 
     match loaded.Outcome with
-    | Ok settings -> Assert.Equal<string list>([ "Cipher" ], settings.NotYetApplied)
+    | Ok settings -> Assert.Equal<string list>([ "UPnPDiscoverWait" ], settings.NotYetApplied)
     | Error _ -> failwith "refused"
 
     Assert.Contains(
         { Level = 0
           Priority = Priority.Warning
-          Text = "Cipher in /c/tinc.conf line 2 has no effect in this version" },
+          Text = "UPnPDiscoverWait in /c/tinc.conf line 2 has no effect in this version" },
         loaded.Log
     )
 
@@ -251,15 +317,6 @@ let private leftToOthers (case: JsonElement) (stderr: string list) : string vopt
         fragments |> List.exists config.Contains
 
     if
-        says [ "RSA"; "Support for legacy"; "No private keys available" ]
-        || given [ "ExperimentalProtocol = no" ]
-    then
-        ValueSome "legacy protocol"
-    elif says [ "Support for SPTPS disabled" ] then
-        ValueSome "legacy protocol to fall back to"
-    elif says [ "cipher"; "digest" ] then
-        ValueSome "legacy ciphers and digests"
-    elif
         says
             [ "Can't bind"
               "Too many listening"
@@ -283,6 +340,12 @@ let private leftToOthers (case: JsonElement) (stderr: string list) : string vopt
         ValueSome "command line"
     else
         ValueNone
+
+/// An RSA key pair of 2048 bits.
+let private rsaKey =
+    lazy
+        (((Vectors.load "08-legacy-handshakes.json").GetProperty "rsa_keys").GetProperty "2048_A"
+         |> Vectors.text "private_pem")
 
 /// Cases that are set up by other means than the files they list.
 let private setUp =
@@ -328,7 +391,8 @@ type StartVectors(output: ITestOutputHelper) =
                 let files =
                     [ "tinc.conf", "Name = foo\nDeviceType = dummy\nAddressFamily = ipv4\nBindToAddress = 127.0.0.1\n"
                       "hosts/foo", ""
-                      "ed25519_key.priv", KeyFile.printPrivate keyPair ]
+                      "ed25519_key.priv", KeyFile.printPrivate keyPair
+                      "rsa_key.priv", rsaKey.Value ]
                     @ members "files"
                     |> Map.ofList
                     |> Map.filter (fun path _ -> not (List.contains path removed))
@@ -357,14 +421,20 @@ type StartVectors(output: ITestOutputHelper) =
                         not (
                             line.Text.Contains "is not allowed; allowed:"
                             || line.Text.Contains "has no effect"
+                            || line.Text.StartsWith("Weak setting", StringComparison.Ordinal)
                             || line.Text = "No private key available, cannot start tinc!"
                         ))
                     |> List.map (fun line -> (line.Priority.ToString().ToUpperInvariant().PadRight 7) + " " + line.Text)
 
                 let expected =
                     stderr
-                    |> List.filter (fun line -> not (line.Contains " NOTICE " || line.Contains "is a dummy device"))
-                    |> List.map (fun line -> line.Replace("{TS} ", "").Replace("{T}/C", "/c"))
+                    |> List.filter (fun line ->
+                        not (
+                            line.Contains " NOTICE "
+                            || line.Contains "is a dummy device"
+                            || line.Contains "OpenSSL error"
+                        ))
+                    |> List.map (fun line -> line.Replace("{TS} ", "").Replace("{T}/C", "/c").Replace(": {ERRNO}", ""))
 
                 Assert.Equal<string list>(expected, said)
 

@@ -167,11 +167,11 @@ let private keyPair (case: JsonElement) : RsaPrivateKey =
 let ``a recorded block is encrypted as recorded and decrypted again, whatever it is blinded with`` () =
     let case = vectors.Value.GetProperty "rsa"
     let key = keyPair case
-    Assert.Equal(ValueSome key.Public, RsaText.parsePublic (text "public_pem" case))
-    Assert.Equal(text "n" case, key.Public.Modulus.ToString("X").TrimStart '0')
+    Assert.Equal(ValueSome key.PublicHalf, RsaText.parsePublic (text "public_pem" case))
+    Assert.Equal(text "n" case, key.PublicHalf.Modulus.ToString("X").TrimStart '0')
     let plain = bytes "block" case
     let cipher = bytes "encrypted" case
-    Assert.Equal(ValueSome(lowHex cipher), Rsa.encrypt key.Public (ReadOnlySpan plain) |> ValueOption.map lowHex)
+    Assert.Equal(ValueSome(lowHex cipher), Rsa.encrypt key.PublicHalf (ReadOnlySpan plain) |> ValueOption.map lowHex)
 
     for seed in 0..5 do
         let blinding = Array.init (Rsa.blindingSize key) (fun i -> byte (i * seed))
@@ -181,8 +181,8 @@ let ``a recorded block is encrypted as recorded and decrypted again, whatever it
             Rsa.decrypt key (ReadOnlySpan blinding) (ReadOnlySpan cipher) |> ValueOption.map lowHex
         )
 
-    let tooLarge = Array.create key.Public.Size 0xffuy
-    Assert.True((Rsa.encrypt key.Public (ReadOnlySpan tooLarge)).IsNone)
+    let tooLarge = Array.create key.PublicHalf.Size 0xffuy
+    Assert.True((Rsa.encrypt key.PublicHalf (ReadOnlySpan tooLarge)).IsNone)
     Assert.True((Rsa.decrypt key (ReadOnlySpan plain) (ReadOnlySpan tooLarge)).IsNone)
 
 [<Fact>]
@@ -192,10 +192,10 @@ let ``a key is read from every form in which files hold it`` () =
     let key = RsaText.parsePrivate (text "pkcs1_private" case) |> some "key"
     let around (text: string) = "Subnet = 1.2.3.4\n-----BEGIN OLD PUBLIC KEY-----\nx\n" + text + "Address = a\n"
 
-    Assert.Equal(text "d" case, key.Private.ToString("x").TrimStart '0')
+    Assert.Equal(text "d" case, key.SecretExponent.ToString("x").TrimStart '0')
     Assert.Equal(ValueSome key, RsaText.parsePrivate (text "pkcs8_private" case))
-    Assert.Equal(ValueSome key.Public, RsaText.parsePublic (around (text "pkcs1_public" case)))
-    Assert.Equal(ValueSome key.Public, RsaText.parsePublic ((text "spki_public" case).Replace("\n", "\r\n")))
+    Assert.Equal(ValueSome key.PublicHalf, RsaText.parsePublic (around (text "pkcs1_public" case)))
+    Assert.Equal(ValueSome key.PublicHalf, RsaText.parsePublic ((text "spki_public" case).Replace("\n", "\r\n")))
     Assert.True((RsaText.parsePublic "Subnet = 1.2.3.4\n").IsNone)
     Assert.True((RsaText.parsePublic ((text "pkcs1_public" case).Replace("MI", "M!"))).IsNone)
 
@@ -204,7 +204,7 @@ let ``a key is read from every form in which files hold it`` () =
         RsaText.privateOfHex (text "PublicKey" old) ((text "PrivateKey" old).ToLowerInvariant())
         |> some "key"
     let plain = bytes "sample_plaintext" old
-    let cipher = Rsa.encrypt key.Public (ReadOnlySpan plain) |> some "ciphertext"
+    let cipher = Rsa.encrypt key.PublicHalf (ReadOnlySpan plain) |> some "ciphertext"
     Assert.Equal(text "sample_ciphertext" old, lowHex cipher)
     let blinding = Array.create (Rsa.blindingSize key) 7uy
     Assert.Equal(
@@ -229,7 +229,7 @@ let ``METAKEY gives the recorded key, IV and first bytes`` () =
     for case in items "cases" (load "08-legacy-metakey.json") do
         let key = keyPair (keys.GetProperty(text "rsa_key" case))
         let plain = bytes "plaintext" case
-        let cipher = Rsa.encrypt key.Public (ReadOnlySpan plain) |> some "ciphertext"
+        let cipher = Rsa.encrypt key.PublicHalf (ReadOnlySpan plain) |> some "ciphertext"
         Assert.Equal(text "ciphertext" case, lowHex cipher)
         let blinding = Array.init (Rsa.blindingSize key) (fun i -> byte (i + 3))
         let back = Rsa.decrypt key (ReadOnlySpan blinding) (ReadOnlySpan cipher) |> some "plaintext"

@@ -17,19 +17,19 @@ type RsaPublicKey =
 [<CustomEquality; NoComparison>]
 type RsaPrivateKey =
     {
-        Public: RsaPublicKey
+        PublicHalf: RsaPublicKey
         /// The private exponent.
-        Private: BigInteger
+        SecretExponent: BigInteger
     }
 
     override _.ToString() = "<RSA private key>"
 
     override this.Equals(other) =
         match other with
-        | :? RsaPrivateKey as other -> this.Public = other.Public && this.Private = other.Private
+        | :? RsaPrivateKey as other -> this.PublicHalf = other.PublicHalf && this.SecretExponent = other.SecretExponent
         | _ -> false
 
-    override this.GetHashCode() = this.Public.GetHashCode()
+    override this.GetHashCode() = this.PublicHalf.GetHashCode()
 
 /// Textbook RSA, as the legacy protocol uses it: blocks as long as the modulus, no padding (spec 01 §15.2).
 module Rsa =
@@ -80,7 +80,7 @@ module Rsa =
             && d < key.Modulus
             && BigInteger.ModPow(BigInteger.ModPow(probe, key.Exponent, key.Modulus), d, key.Modulus) = probe
         then
-            ValueSome { Public = key; Private = d }
+            ValueSome { PublicHalf = key; SecretExponent = d }
         else
             ValueNone
 
@@ -101,7 +101,7 @@ module Rsa =
             ValueSome(block key.Size (BigInteger.ModPow(value, key.Exponent, key.Modulus)))
 
     /// Bytes of randomness for one `decrypt`.
-    let blindingSize (key: RsaPrivateKey) : int = key.Public.Size + 8
+    let blindingSize (key: RsaPrivateKey) : int = key.PublicHalf.Size + 8
 
     let rec private inverse
         (r: BigInteger)
@@ -118,21 +118,21 @@ module Rsa =
     /// A block decrypted; none if it is not below the modulus. The private operation works on the block multiplied by a random number
     /// (`blinding`, of `blindingSize` bytes), so that its duration tells nothing about the block.
     let decrypt (key: RsaPrivateKey) (blinding: ReadOnlySpan<byte>) (cipher: ReadOnlySpan<byte>) : byte[] voption =
-        let modulus = key.Public.Modulus
+        let modulus = key.PublicHalf.Modulus
         let value = number cipher
 
-        if cipher.Length <> key.Public.Size || value >= modulus then
+        if cipher.Length <> key.PublicHalf.Size || value >= modulus then
             ValueNone
         else
             let factor = number blinding % (modulus - BigInteger.One) + BigInteger.One
             let struct (divisor, unblinding) = inverse modulus factor BigInteger.Zero BigInteger.One
             // A factor that is not invertible would factor the modulus.
             let factor, unblinding = if divisor.IsOne then factor, unblinding else BigInteger.One, BigInteger.One
-            let blinded = value * BigInteger.ModPow(factor, key.Public.Exponent, modulus) % modulus
+            let blinded = value * BigInteger.ModPow(factor, key.PublicHalf.Exponent, modulus) % modulus
             let words = int ((modulus.GetBitLength() + 63L) / 64L)
-            let raised = Montgomery.power modulus (Montgomery.toWords words key.Private) blinded
+            let raised = Montgomery.power modulus (Montgomery.toWords words key.SecretExponent) blinded
             let plain = raised * unblinding % modulus
-            ValueSome(block key.Public.Size (if plain.Sign < 0 then plain + modulus else plain))
+            ValueSome(block key.PublicHalf.Size (if plain.Sign < 0 then plain + modulus else plain))
 
     /// Zeroes what was decrypted or is to be encrypted.
     let wipe (plain: byte[]) : unit = CryptographicOperations.ZeroMemory(Span plain)

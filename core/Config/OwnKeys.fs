@@ -1,0 +1,144 @@
+/// Our own private keys, and which protocols they let us speak (spec 01 §4.5, spec 08 §18).
+module internal TincPure.Config.OwnKeys
+
+open TincPure.Primitives
+open TincPure.Crypto.Legacy
+
+type Keys = { Ed25519: KeyPair voption; Rsa: RsaPrivateKey voption }
+
+/// A node built without it speaks no legacy protocol, whatever its files say (`-p:LegacyProtocol=false`).
+let legacyIsBuiltIn =
+#if WITHOUT_LEGACY_PROTOCOL
+    false
+#else
+    true
+#endif
+
+let private keyPath (variable: string) (fallback: string) (snapshot: Snapshot) (table: ConfigTable) =
+    match ConfigTable.tryFirst variable table with
+    | ValueSome entry -> Snapshot.namedPath snapshot (ByteText.decode entry.Value)
+    | ValueNone -> Snapshot.path snapshot [ fallback ]
+
+let private ed25519Path = keyPath "Ed25519PrivateKeyFile" "ed25519_key.priv"
+
+let private rsaPath = keyPath "PrivateKeyFile" "rsa_key.priv"
+
+let private invitationPath (snapshot: Snapshot) = Snapshot.path snapshot [ "invitations"; "ed25519_key.priv" ]
+
+/// The files to be read before anything else here is called.
+let wanted (snapshot: Snapshot) (table: ConfigTable) : string list =
+    [ ed25519Path snapshot table; rsaPath snapshot table; invitationPath snapshot ]
+
+/// The text of a private key file, with the reference's words about its absence. Without `hint` a missing file is in order.
+let private fileText
+    (kind: string)
+    (command: string)
+    (hint: bool)
+    (snapshot: Snapshot)
+    (file: string)
+    (reader: Reader)
+    : string voption =
+    let unreadable reason = "Error reading " + kind + " private key file `" + file + "': " + reason
+
+    match Snapshot.fileOf snapshot file with
+    | Content(text, exposed) ->
+        if exposed then
+            reader.Say(
+                Priority.Warning,
+                "Warning: insecure file permissions for " + kind + " private key file `" + file + "'!"
+            )
+
+        ValueSome text
+    | CannotOpen(_, true) when not hint -> ValueNone
+    | CannotOpen(reason, missing) ->
+        reader.Say(Priority.Error, unreadable reason)
+
+        if missing then
+            let net = ValueOption.defaultValue "." snapshot.NetName
+            reader.Say(Priority.Info, "Create an " + kind + " key pair with `tinc -n " + net + " " + command + "'.")
+
+        ValueNone
+    | CannotRead reason ->
+        reader.Say(Priority.Error, unreadable reason)
+        ValueNone
+
+let private ed25519Key (snapshot: Snapshot) (file: string) (hint: bool) (reader: Reader) : KeyPair voption =
+    fileText "Ed25519" "generate-ed25519-keys" hint snapshot file reader
+    |> ValueOption.bind (fun text ->
+        let struct (pair, complaints) = KeyFile.parsePrivate text
+
+        for complaint in complaints do
+            reader.Say(Priority.Error, complaint)
+
+        if pair.IsNone then
+            reader.Say(Priority.Error, "Reading Ed25519 private key file `" + file + "' failed")
+
+        pair)
+
+/// The variables PrivateKey and PublicKey count before any file.
+let private rsaKey (snapshot: Snapshot) (reader: Reader) : RsaPrivateKey voption =
+    match struct (reader.Text "PrivateKey", reader.Text "PublicKey") with
+    | struct (ValueSome _, ValueNone) ->
+        reader.Say(Priority.Error, "PrivateKey used but no PublicKey found!")
+        ValueNone
+    | struct (ValueSome secret, ValueSome modulus) ->
+        let key = RsaText.privateOfHex modulus secret
+
+        if key.IsNone then
+            let bad = if (RsaText.publicOfHex modulus).IsNone then "PublicKey" else "PrivateKey"
+            reader.Say(Priority.Error, "Invalid " + bad + " for myself!")
+
+        key
+    | _ ->
+        let file = rsaPath snapshot reader.Table
+
+        fileText "RSA" "generate-rsa-keys" true snapshot file reader
+        |> ValueOption.bind (fun text ->
+            let key = RsaText.parsePrivate text
+
+            if key.IsNone then
+                reader.Say(Priority.Error, "Reading RSA private key file `" + file + "' failed")
+
+            key)
+
+/// Our keys. What is missing switches a protocol off, unless it was asked for; without any the daemon cannot start.
+let read (snapshot: Snapshot) (reader: Reader) : Keys =
+    let wish = reader.Flag "ExperimentalProtocol"
+
+    let refuse (keys: string) =
+        reader.RefuseWith(
+            "ExperimentalProtocol",
+            reader.Entry "ExperimentalProtocol",
+            "No private " + keys + " available, cannot start tinc!"
+        )
+
+    let ed25519 =
+        if wish = ValueSome false then
+            ValueNone
+        else
+            ed25519Key snapshot (ed25519Path snapshot reader.Table) true reader
+
+    if wish = ValueSome true && ed25519.IsNone then
+        refuse "key"
+        { Ed25519 = ValueNone; Rsa = ValueNone }
+    else
+        if wish.IsNone && ed25519.IsNone then
+            reader.Say(Priority.Warning, "Support for SPTPS disabled.")
+
+        let rsa =
+            if legacyIsBuiltIn && reader.FlagOrDefault "LegacyProtocol" then
+                rsaKey snapshot reader
+            else
+                ValueNone
+
+        if rsa.IsNone then
+            if ed25519.IsSome then
+                reader.Say(Priority.Warning, "Support for legacy protocol disabled.")
+            else
+                refuse "keys"
+
+        { Ed25519 = ed25519; Rsa = rsa }
+
+/// The key of outstanding invitations, if there are any.
+let invitation (snapshot: Snapshot) (reader: Reader) : KeyPair voption =
+    ed25519Key snapshot (invitationPath snapshot) false reader
