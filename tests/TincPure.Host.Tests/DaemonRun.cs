@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using TincPure.Config;
@@ -20,6 +21,8 @@ internal sealed partial class DaemonRun : IDisposable
     /// <summary>The daemon lies beside the tests.</summary>
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "tincd.dll");
 
+    private static readonly string RsaKey = RSA.Create(2048).ExportRSAPrivateKeyPem() + "\n";
+
     private static readonly string LongName = new('x', 110);
 
     private readonly TemporaryFolder _folder = new();
@@ -31,6 +34,8 @@ internal sealed partial class DaemonRun : IDisposable
         Write("hosts/foo", "");
         Write("ed25519_key.priv", KeyFile.printPrivate(new KeyPair(key.Private.Span.ToArray(), key.Public)));
         SetMode("ed25519_key.priv", "600");
+        Write("rsa_key.priv", RsaKey);
+        SetMode("rsa_key.priv", "600");
 
         foreach (var (path, content) in Members(testCase, "files"))
         {
