@@ -169,26 +169,40 @@ let delSubnet (turn: Turn) (arrival: Arrival) (owner: NodeName) (subnet: Subnet)
 
 // ---- Edges
 
+/// How the graph stands after a change of the edges between two nodes. Only a pair of edges means anything to it, and a
+/// removal can make a node unreachable only if the spanning tree went through the pair (spec 04 §18).
+let private changed (node: Node) (after: Topology) (left: int) (right: int) (isRemoval: bool) : GraphState =
+    match node.GraphState with
+    | Current when not (Graph.isAffected node.Paths node.Topology after left right) -> Current
+    | Shrunk -> Shrunk
+    | _ when isRemoval && Graph.isOnTree left right node.Paths -> Shrunk
+    | _ -> Grown
+
 /// Puts an edge into the graph or changes it there. An earlier removal must have taken effect first, or a peer that
-/// restarted would keep its old keys (spec 04 §18).
+/// restarted would keep its old keys.
 let setEdge (turn: Turn) (edge: Edge) : unit =
     if turn.Node.GraphState = Shrunk then
         Reachability.settle turn
 
-    let isNew = (Topology.tryEdge edge.From edge.To turn.Node.Topology).IsNone
+    let node = turn.Node
+    let isNew = (Topology.tryEdge edge.From edge.To node.Topology).IsNone
+    let after = Topology.setEdge edge node.Topology
 
     turn.Node <-
-        { turn.Node with
-            Topology = Topology.setEdge edge turn.Node.Topology
-            EdgeCount = turn.Node.EdgeCount + (if isNew then 1 else 0)
-            GraphState = Grown }
+        { node with
+            Topology = after
+            EdgeCount = node.EdgeCount + (if isNew then 1 else 0)
+            GraphState = changed node after edge.From edge.To false }
 
 let removeEdge (turn: Turn) (from: int) (target: int) : unit =
+    let node = turn.Node
+    let after = Topology.removeEdge from target node.Topology
+
     turn.Node <-
-        { turn.Node with
-            Topology = Topology.removeEdge from target turn.Node.Topology
-            EdgeCount = turn.Node.EdgeCount - 1
-            GraphState = Shrunk }
+        { node with
+            Topology = after
+            EdgeCount = node.EdgeCount - 1
+            GraphState = changed node after from target true }
 
 let private differs (known: Edge) (report: AddEdge) =
     known.Weight <> report.Weight

@@ -60,7 +60,8 @@ let private reroute (turn: Turn) (before: Paths) =
     for index in 1 .. after.Routes.Length - 1 do
         let route = after.Routes[index]
 
-        if route.Reachable && Graph.route index before <> route then
+        // Typed equality: the operator would box both.
+        if route.Reachable && not (route.Equals(Graph.route index before)) then
             turn.SetPeer { turn.Peer index with Options = route.Options }
 
 let private markTree (turn: Turn) =

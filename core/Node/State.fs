@@ -142,7 +142,8 @@ type GraphState =
     | Current
     /// Edges were added or changed since.
     | Grown
-    /// An edge was removed: no edge may be added before the transitions that follow from it have happened (spec 04 §18).
+    /// An edge of the spanning tree was removed: no edge may be added before the transitions that follow from it have
+    /// happened (spec 04 §18).
     | Shrunk
 
 /// When the periodic tasks are due (spec 02 §19).

@@ -73,6 +73,13 @@ module Graph =
               if up <> isReachable node before then
                   { Node = node; Up = up } ]
 
+    /// Does the spanning tree go straight from one node to the other? While it does not, the edges between them can go
+    /// and no node becomes unreachable.
+    let isOnTree (left: int) (right: int) (paths: Paths) : bool =
+        paths.Tree
+        |> Array.exists (fun struct (first, second) ->
+            (first = left && second = right) || (first = right && second = left))
+
     /// Does a change of the edges between two nodes need a new computation? `paths` must be up to date with `before`. An
     /// edge without its counterpart needs none, nor do edges among nodes that no path leads to (spec 04 §18).
     let isAffected (paths: Paths) (before: Topology) (after: Topology) (left: int) (right: int) : bool =

@@ -378,3 +378,32 @@ let ``key exchange state of a node follows its reachability`` () =
     Assert.Equal(KeyExchange.Idle, rig.Node.Peers[third].Keys.Phase)
     Assert.False rig.Node.Peers[third].Sptps
     Assert.Equal(0u, rig.Node.Peers[third].Options)
+
+[<Fact>]
+let ``a removal beside the spanning tree and a later addition need no computation between them`` () =
+    let struct (rig, fake, obs) = mesh settings
+    // Three ways around: fake, obs and third all know each other. The heaviest link is not on the tree.
+    rig.Flood(fake, "12", "fake third 192.0.2.33 655 700000c 900")
+    rig.Flood(fake, "12", "third fake 192.0.2.1 655 700000c 900")
+    rig.FloodInBatch(obs, "13", "fake third")
+    Assert.Equal(GraphState.Grown, rig.Node.GraphState)
+    rig.FloodInBatch(obs, "12", "fake third 192.0.2.33 655 700000c 900")
+    rig.Settle()
+    Assert.Equal(GraphState.Current, rig.Node.GraphState)
+
+    // The link behind which third is alone is on it.
+    rig.FloodInBatch(obs, "13", "obs third")
+    Assert.Equal(GraphState.Shrunk, rig.Node.GraphState)
+
+[<Fact>]
+let ``an edge without its reverse needs no computation`` () =
+    let struct (rig, _, obs) = mesh settings
+    rig.FloodInBatch(obs, "12", "third ghost 192.0.2.40 655 700000c 1")
+    Assert.Equal(GraphState.Current, rig.Node.GraphState)
+    rig.FloodInBatch(obs, "12", "ghost third 192.0.2.41 655 700000c 1")
+    Assert.Equal(GraphState.Grown, rig.Node.GraphState)
+    rig.Settle()
+    Assert.True(isReachable rig "ghost")
+    rig.FloodInBatch(obs, "12", "lost ghost2 192.0.2.41 655 700000c 1")
+    rig.FloodInBatch(obs, "12", "ghost2 lost 192.0.2.41 655 700000c 1")
+    Assert.Equal(GraphState.Current, rig.Node.GraphState)
