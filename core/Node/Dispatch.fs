@@ -161,9 +161,15 @@ let private sessionEvent (turn: Turn) (id: ConnectionId) (event: Stream.Event) =
             turn.SetConnection connection
             piece turn connection framed
 
-/// One record, or part of one; false when the session has failed.
-let private session (turn: Turn) (connection: Connection) (session: Stream.Session) (bytes: ReadOnlyMemory<byte>) =
-    match Stream.receive (turn.RandomBytes Handshake.RandomSize) bytes.Span session with
+/// One record, or part of one. `random` is for the answer to a rekey.
+let private session
+    (turn: Turn)
+    (connection: Connection)
+    (session: Stream.Session)
+    (random: byte[])
+    (bytes: ReadOnlyMemory<byte>)
+    =
+    match Stream.receive random bytes.Span session with
     | Error error ->
         turn.Log(DebugLevel.traffic, Priority.Error, Error.text error + " from " + Label.connection connection)
 
@@ -202,15 +208,14 @@ let private proxy (turn: Turn) (connection: Connection) (expected: ProxyDialogue
         Termination.close turn connection.Id Termination.Reported Termination.Closed
         false
 
-/// Reads on as far as it goes.
-let rec pump (turn: Turn) (id: ConnectionId) : unit =
+let rec private pumpWith (turn: Turn) (id: ConnectionId) (random: byte[]) : unit =
     match turn.TryConnection id with
     | ValueNone
     | ValueSome { Stage = Identified _ }
     | ValueSome { Stage = Connecting } -> ()
     | ValueSome({ Proxy = ValueSome expected } as connection) ->
         if proxy turn connection expected then
-            pump turn id
+            pumpWith turn id random
     | ValueSome connection ->
         let struct (framed, reader) = Framing.next connection.Reader
         let connection = { connection with Reader = reader }
@@ -218,12 +223,15 @@ let rec pump (turn: Turn) (id: ConnectionId) : unit =
         match struct (framed, connection.Session) with
         | struct (Starved, _) -> turn.SetConnection connection
         | struct (ForSession bytes, ValueSome running) ->
-            session turn connection running bytes
-            pump turn id
+            session turn connection running random bytes
+            pumpWith turn id random
         | _ ->
             turn.SetConnection connection
             piece turn connection framed
-            pump turn id
+            pumpWith turn id random
+
+/// Reads on as far as it goes.
+let pump (turn: Turn) (id: ConnectionId) : unit = pumpWith turn id (turn.RandomBytes Handshake.RandomSize)
 
 /// Bytes that may pile up while a host file is being read.
 let private maxUnread = 128 * 1024
