@@ -9,6 +9,7 @@ let main args =
     | [| "topology" |] -> TopologyBenchmarks.run ()
     | [| "packets" |] -> PacketBenchmarks.run ()
     | [| "compression" |] -> CompressionBenchmarks.run ()
+    | [| "node" |] -> NodeBenchmarks.run ()
     | _ -> BenchmarkSwitcher.FromAssembly(typeof<CryptoBenchmarks.SealBenchmarks>.Assembly).Run args |> ignore
 
     0
