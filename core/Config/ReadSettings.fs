@@ -260,7 +260,11 @@ let connectTo (own: NodeName) (reader: Reader) : NodeName list =
 let connections (settings: Settings) (reader: Reader) : Settings =
     { settings with Pmtu = reader.Number "PMTU"; Weight = reader.Number "Weight" }
 
-let private isDefault (variable: Variable) (entry: Entry) = ByteText.same variable.Default entry.Value
+/// A word that is not among the choices of a variable that refuses none counts as the default.
+let private isDefault (variable: Variable) (entry: Entry) =
+    match variable.Kind with
+    | Kind.OneOf choices when variable.Refusal = "" && (Value.oneOf choices entry.Value).IsNone -> true
+    | _ -> ByteText.same variable.Default entry.Value
 
 /// Names of variables that were set to something of which nothing comes yet, with a warning for each.
 let notYetApplied (reader: Reader) : string list =

@@ -133,15 +133,15 @@ module Variables =
           |> refused "Invalid forwarding mode!"
           row "FWMark" "S" (Kind.Whole "") "0" Reload.StartOnly
           row "GraphDumpFile" "SO" Kind.Path "" Reload.LookedUp
-          row "Hostnames" "S" Kind.YesNo "no" Reload.Reread
-          row "IffOneQueue" "S" Kind.YesNo "no" Reload.StartOnly
+          row "Hostnames" "S" Kind.YesNo "no" Reload.Reread |> notYet
+          row "IffOneQueue" "S" Kind.YesNo "no" Reload.StartOnly |> notYet
           row "Interface" "S" Kind.Words "" Reload.StartOnly
           row "InvitationExpire" "S" (Kind.Whole "seconds") "604800" Reload.RereadOrDefault
           row "KeyExpire" "SJ" (Kind.Whole "seconds") "3600" Reload.RereadOrDefault
           row "ListenAddress" "SM" Kind.HostAndPort "" Reload.StartOnly
           row "LocalDiscovery" "SJ" Kind.YesNo "yes" Reload.Reread
           row "LogLevel" "S" (Kind.Whole "") "0" Reload.StartOnly
-          row "MACExpire" "SJ" (Kind.Whole "seconds") "600" Reload.RereadOrDefault
+          row "MACExpire" "SJ" (Kind.Whole "seconds") "600" Reload.RereadOrDefault |> notYet
           row "MaxConnectionBurst" "SJ" (Kind.Whole "connections") "10" Reload.StartOnly
           |> atLeast 1 "MaxConnectionBurst cannot be negative!"
           row "MaxOutputBufferSize" "SJ" (Kind.Whole "bytes") "15180" Reload.StartOnly
@@ -153,7 +153,7 @@ module Variables =
           |> refused "Name for tinc daemon required!"
           row "PingInterval" "SJ" (Kind.Whole "seconds") "60" Reload.StartOnly
           row "PingTimeout" "SJ" (Kind.Whole "seconds") "5" Reload.StartOnly
-          row "PriorityInheritance" "S" Kind.YesNo "no" Reload.Reread
+          row "PriorityInheritance" "S" Kind.YesNo "no" Reload.Reread |> notYet
           row "PrivateKey" "SO" Kind.Hexadecimal "" Reload.StartOnly
           row "PrivateKeyFile" "S" Kind.Path "" Reload.StartOnly
           row "ProcessPriority" "S" (Kind.OneOf [ "low"; "normal"; "high" ]) "" Reload.StartOnly

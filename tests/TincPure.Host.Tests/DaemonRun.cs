@@ -101,8 +101,10 @@ internal sealed partial class DaemonRun : IDisposable
         return ([.. lines.Where(line => !IsAdvice(line)).Select(Normal)], process.ExitCode);
     }
 
-    /// <summary>After a bad value we say what would be right; stock does not.</summary>
-    private static bool IsAdvice(string line) => line.Contains(" is not allowed; allowed: ", StringComparison.Ordinal);
+    /// <summary>After a bad value we say what would be right, and of some we say that they do nothing; stock does not.</summary>
+    private static bool IsAdvice(string line) =>
+        line.Contains(" is not allowed; allowed: ", StringComparison.Ordinal)
+        || line.EndsWith(" has no effect in this version", StringComparison.Ordinal);
 
     private void StopWhenReady(System.Diagnostics.Process process, List<string> lines)
     {
