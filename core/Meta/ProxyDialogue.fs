@@ -87,7 +87,8 @@ let request (kind: ProxyKind) (user: string voption) (password: string voption) 
         Ok struct (bytes, Socks5Method offered)
 
 let private tryLine (bytes: ReadOnlySpan<byte>) : struct (string * int) voption =
-    match bytes.IndexOf '\n'B with
+    // Where portions end must make no difference: a longer line is refused even if its end is there.
+    match bytes.Slice(0, min bytes.Length (longestLine + 1)).IndexOf '\n'B with
     | -1 -> ValueNone
     | length -> ValueSome struct (Encoding.Latin1.GetString(bytes.Slice(0, length)).TrimEnd '\r', length + 1)
 
