@@ -162,20 +162,15 @@ type Neighbourhood private (node: Node, now: Instant, neighbours: Neighbour list
                 | None -> Missing
 
             queue.Enqueue(HostFileRead(name, file))
-        | Connect(id, _) -> queue.Enqueue(ConnectFailed(id, "Connection refused"))
+        | Connect(id, _)
+        | ConnectToProxy(id, _)
+        | RunProxy(id, _, _) -> queue.Enqueue(ConnectFailed(id, "Connection refused"))
         | Resolve(request, _, _) -> queue.Enqueue(Resolved(request, Ok [ Endpoint.create (Ip.v4 0xc0000263u) 655us ]))
         | AskPathMtu(peer, target) -> queue.Enqueue(PathMtuKnown(peer, target.Ip.IsV6, Ok 1500))
         | AskLocalAddress(source, frame, sender) -> queue.Enqueue(LocalAddressKnown(source, frame, sender))
         | ReadConfiguration -> queue.Enqueue(ConfigurationRead(Ok node.Settings))
-        | Log _
-        | WakeAt _
-        | RunScript _
-        | AppendHostFile _
-        | TakeInvitation _
-        | RemoveInvitation _
-        | CreateHostFile _
-        | SaveRecentAddresses _
-        | Exit _ -> ()
+        // The rest has no answer, or none that matters here.
+        | _ -> ()
 
     /// Everything that is waiting, and what comes of it.
     member private this.Run() : unit =
@@ -252,6 +247,10 @@ module Neighbourhood =
             PublicKey = ValueSome (key name).Public
             Subnets = List.map subnet subnets }
 
+    let private invitationKey: KeyPair =
+        let key = Fixed.keyPair 60
+        { Private = key.Private.Span.ToArray(); Public = key.Public }
+
     let settings (variant: Variant) : Settings =
         let own = key "alpha"
 
@@ -266,6 +265,7 @@ module Neighbourhood =
                       Fixed.name "third",
                       { host "third" [ "10.0.4.0/24" ] with
                           Addresses = [ { Host = "third.example"; Port = "655" } ] } ]
+            InvitationKey = ValueSome invitationKey
             TunnelServer = (variant = Variant.TunnelServer)
             StrictSubnets = (variant = Variant.StrictSubnets)
             AutoConnect = (variant = Variant.SwitchWithAutoConnect)

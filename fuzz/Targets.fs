@@ -16,5 +16,7 @@ let all: Target list =
       KeyAgreement.target
       Discovery.target
       PacketPlane.target
+      Proxies.target
+      InvitedNode.target
       NodeLogin.target
       NodePeer.target ]
