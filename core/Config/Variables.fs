@@ -160,7 +160,6 @@ module Variables =
           |> refused "Invalid priority `{}`!"
           row "Proxy" "S" (Kind.OneOf [ "none"; "socks4"; "socks4a"; "socks5"; "http"; "exec" ]) "none" Reload.Reread
           |> refused "Unknown proxy type {}!"
-          |> notYet
           row "ReplayWindow" "SJ" (Kind.Whole "bytes") "" Reload.StartOnly
           |> atLeast 0 "ReplayWindow cannot be negative!"
           row "Sandbox" "S" (Kind.OneOf [ "off"; "normal"; "high" ]) "off" Reload.StartOnly

@@ -230,7 +230,8 @@ let rec private pumpWith (turn: Turn) (id: ConnectionId) (random: byte[]) : unit
             piece turn connection framed
             pumpWith turn id random
 
-/// Reads on as far as it goes.
+/// Reads on as far as it goes. Randomness drawn once is enough: no second rekey can be answered within one portion, as the
+/// first is over only when the peer has signed the KEX that it has not seen yet.
 let pump (turn: Turn) (id: ConnectionId) : unit = pumpWith turn id (turn.RandomBytes Handshake.RandomSize)
 
 /// Bytes that may pile up while a host file is being read.
