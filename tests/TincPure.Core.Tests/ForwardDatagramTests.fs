@@ -130,9 +130,8 @@ let ``records are sealed into the datagrams of the vectors`` () =
             Assert.Equal(bob, entry.Peer)
 
             if recordType &&& 1 = 1 then
-                // Encoders may differ in what they write: it is as short, and its receiver reads the same.
-                let payload = Vectors.bytes "record_payload" case
-                Assert.InRange(entry.Payload, 1, payload.Length)
+                // Encoders may differ in what they write: it is shorter than the packet, and its receiver reads the same.
+                Assert.InRange(entry.Payload, 1, (plainOf case).Length - 1)
                 let receiver, outbox = Forwarder(), Outbox()
                 run receiver outbox [ Publish(compressing bob case); StartSession(alice, noKey, key (), 16) ]
                 let read = fromSocket receiver outbox (at 0) 0 (endpoint alice) datagram
