@@ -252,7 +252,8 @@ let private replied settings now length (state: State) : struct (State * Output 
             struct (state, [])
 
 /// Everything above what was refused is out of reach. The probe that found out is made again at once, only smaller: once,
-/// so that a small local limit cannot make a burst (spec 03 §15.2 step 8, §15.5).
+/// so that a small local limit cannot make a burst (spec 03 §15.2 step 8, §15.5). Where stock goes down byte by byte until its
+/// socket is content, we ask the kernel again, which may have learned from a router in the meantime.
 let private refused settings size (state: State) : struct (State * Output list) =
     let fits = max (size - 1) (floorOf settings)
 
@@ -267,7 +268,7 @@ let private refused settings size (state: State) : struct (State * Output list) 
     match state.Phase, state.Retry with
     | Searching probes, ValueSome probe when probe = size && fits < size ->
         let struct (state, again) = search settings (probes - 1) state
-        struct ({ state with Retry = ValueNone }, fixing @ again)
+        struct ({ state with Retry = ValueNone }, fixing @ again @ [ AskInitialMaximum ])
     | _ -> struct (state, fixing)
 
 let private kernelMtu settings answer isV6 overhead (state: State) : struct (State * Output list) =
@@ -288,6 +289,11 @@ let private kernelMtu settings answer isV6 overhead (state: State) : struct (Sta
     match state.Phase with
     | Asking ->
         let struct (state, probe) = search settings 0 { state with MaxMtu = min size settings.Limit }
+
+        struct (state, outputs @ probe)
+    // Asked again after a refusal: the search begins anew below what the kernel has learned.
+    | Searching _ when size < state.MaxMtu && state.MinMtu <= size ->
+        let struct (state, probe) = search settings 0 { state with MaxMtu = size }
 
         struct (state, outputs @ probe)
     | _ -> struct (state, [])

@@ -184,6 +184,24 @@ let ``what is found is never more than the path carries, and close to it without
     Check.QuickThrowOnFailure property
 
 [<Fact>]
+let ``a link in the middle of the path that a router tells of is measured exactly`` () =
+    let narrow = 1400
+    let start = initial settings
+    let struct (asking, _) = step settings (at 0L) (Maintain true) start
+    let struct (searching, _) = step settings (at 0L) (KernelMtu(Ok 1500, false, SptpsOverhead true)) asking
+    Assert.Equal(1439, searching.MaxMtu)
+
+    // The first probe was lost in the middle; the kernel refuses the next of that size, and knows why.
+    let struct (refused, outputs) = step settings (at 1L) (TooBig 1439) searching
+    Assert.Contains(AskInitialMaximum, outputs)
+    let struct (told, outputs) =
+        step settings (at 2L) (KernelMtu(Ok narrow, false, SptpsOverhead true)) refused
+    let exact = ofKernelMtu false (SptpsOverhead true) narrow
+    Assert.Contains(SendProbe exact, outputs)
+    let struct (found, _) = step settings (at 3L) (Reply exact) told
+    Assert.Equal((Settled 0, exact), (found.Phase, found.Mtu))
+
+[<Fact>]
 let ``lost probes never make the MTU larger than the path carries`` () =
     let property (NonNegativeInt size) (seed: int) =
         let capacity = minimum + size % 1006
