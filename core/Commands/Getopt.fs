@@ -73,6 +73,8 @@ let private shortOption
     | Some i ->
         match rules[i].Argument, attached, rest with
         | NoArgument, "", _ -> Ok(struct (Option(i, ValueNone), rest))
+        // It would be taken for a long option, or for the end of the options.
+        | NoArgument, _, _ when attached[0] = '-' -> error argv0 "invalid option -- '-'"
         | NoArgument, _, _ -> Ok(struct (Option(i, ValueNone), ("-" + attached) :: rest))
         | Required, "", [] -> error argv0 ("option requires an argument -- '" + string letter + "'")
         | Required, "", next :: others -> Ok(struct (Option(i, ValueSome next), others))

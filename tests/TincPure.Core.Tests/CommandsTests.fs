@@ -134,6 +134,10 @@ let ``options end at the command, and those for the daemon are passed on`` () =
         Assert.Equal<string list>([ "-c"; "d"; "-n"; "vpn"; "--pidfile"; "p" ], TincOptions.forDaemon options)
     | Error message -> failwith message
 
+    match TincOptions.parse "tinc" [ "-b-force" ] with
+    | Ok _ -> failwith "a dash in a cluster"
+    | Error message -> Assert.Equal("tinc: invalid option -- '-'", message)
+
     match TincOptions.parse "tinc" [ "--ver=1" ] with
     | Ok _ -> failwith "accepted"
     | Error message -> Assert.Equal("tinc: option '--version' doesn't allow an argument", message)
