@@ -12,3 +12,6 @@ let edges = 1_000_000
 
 /// Connections that are not past ACK.
 let unauthenticated = 256
+
+/// Characters of an edge's address, where that is text: no host name is longer than 255.
+let addressText = 300

@@ -212,12 +212,19 @@ let private differs (known: Edge) (report: AddEdge) =
         | ValueSome(Inet _ as local) -> known.LocalAddress <> local
         | _ -> false)
 
+let private isOverlong (address: Address) =
+    match address with
+    | Textual(host, port) -> host.Length + port.Length > Bounds.addressText
+    | _ -> false
+
 let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
     let topology = turn.Node.Topology
     let isIndirectEnd name = isIndirect arrival (Topology.tryFind name topology)
 
     if turn.Node.Settings.TunnelServer && isIndirectEnd report.From && isIndirectEnd report.To then
         warn turn ("Ignoring indirect ADD_EDGE from " + arrival.From)
+    elif isOverlong report.Address then
+        warn turn ("Ignoring ADD_EDGE from " + arrival.From + " with an overlong address")
     else
         match struct (Peers.intern turn report.From, Peers.intern turn report.To) with
         | struct (ValueSome from, ValueSome target) ->

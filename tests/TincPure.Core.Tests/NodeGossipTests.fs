@@ -178,6 +178,16 @@ let ``no number of contradictions is remembered without bound`` () =
 // ---- Removal and addition in one batch
 
 [<Fact>]
+let ``an edge whose address is longer than any is not kept`` () =
+    let struct (rig, fake, obs) = mesh settings
+    let edges = rig.Node.EdgeCount
+    rig.Flood(fake, "12", "fake third " + String('h', 400) + " 655 700000c 10")
+    Assert.Equal(edges, rig.Node.EdgeCount)
+    Assert.Empty obs.Lines
+    rig.Flood(fake, "12", "fake third host.example 655 700000c 10")
+    Assert.Equal(edges + 1, rig.Node.EdgeCount)
+
+[<Fact>]
 let ``a removal and a later addition in one batch are two transitions`` () =
     let struct (rig, _, obs) = mesh settings
     let third = (peerState rig "third").Value.Index
