@@ -277,7 +277,7 @@ module Neighbourhood =
           ProcessId = 4711
           Cookie = String('A', 64)
           DebugLevel = DebugLevel.scaryThings
-          EthernetDevice = false
+          DeviceAddress = ValueNone
           Seed = Array.init 32 byte }
 
     /// A node alone, started.

@@ -7,6 +7,9 @@ let nodes = 65536
 /// Subnets of all nodes together.
 let subnets = 1_000_000
 
+/// Ethernet addresses behind our device that are announced to everybody.
+let learnedAddresses = 10_000
+
 /// Directed edges of the whole mesh.
 let edges = 1_000_000
 

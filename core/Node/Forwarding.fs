@@ -40,7 +40,7 @@ let private settingsOf (node: Node) : FibSettings =
       DecrementTtl = node.Settings.DecrementTtl
       PriorityInheritance = node.Settings.PriorityInheritance
       TunnelServer = node.Settings.TunnelServer
-      OverwriteMac = node.Launch.EthernetDevice && node.Settings.Mode = Router
+      OverwriteMac = node.Launch.DeviceAddress.IsSome && node.Settings.Mode = Router
       OwnOptions = node.OwnOptions
       DebugLevel = max node.DebugLevel node.StreamLevel }
 

@@ -108,6 +108,14 @@ let removeSubnet (turn: Turn) (owner: int) (subnet: Subnet) : unit =
             Topology = Topology.removeSubnet owner subnet turn.Node.Topology
             FibDirty = true }
 
+/// A host that was behind our device showed up behind another's: our claim ends with the next look at learned addresses,
+/// unless the host is heard of here again (spec 04 §6.4 step 6).
+let private handOver (turn: Turn) (subnet: Subnet) =
+    match Subnet.macAddress subnet with
+    | ValueSome address when Subnet.weight subnet = Subnet.defaultWeight && turn.Node.Learned.ContainsKey address ->
+        turn.Node <- { turn.Node with Learned = turn.Node.Learned.Add(address, Instant.never) }
+    | _ -> ()
+
 let addSubnet (turn: Turn) (arrival: Arrival) (owner: NodeName) (subnet: Subnet) : unit =
     let settings = turn.Node.Settings
     let known = Topology.tryFind owner turn.Node.Topology
@@ -134,6 +142,7 @@ let addSubnet (turn: Turn) (arrival: Arrival) (owner: NodeName) (subnet: Subnet)
         | ValueSome peer ->
             insertSubnet turn peer.Index subnet
             Wire.forward turn arrival.Connection "ADD_SUBNET" arrival.Line
+            handOver turn subnet
 
 let delSubnet (turn: Turn) (arrival: Arrival) (owner: NodeName) (subnet: Subnet) : unit =
     let settings = turn.Node.Settings

@@ -18,6 +18,7 @@ let private initialTimers (settings: Settings) (now: Instant) : Timers =
     { Check = Instant.addSeconds settings.PingTimeout now
       LastCheck = now
       Guard = now
+      Ageing = Instant.distant
       KeyExpiry =
         if settings.KeyExpire > 0 then
             Instant.addSeconds settings.KeyExpire now
@@ -60,6 +61,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           NextRequest = 0
           Seen = Seen.create (int64 settings.PingInterval * Instant.second)
           Corrections = Corrections.empty
+          Learned = Map.empty
           PeerDeadlines = Set.empty
           Timers = initialTimers settings now
           AcceptLimit = AcceptLimit.empty
@@ -101,6 +103,10 @@ let private started (turn: Turn) (udpSockets: Endpoint list) (tcpSockets: Endpoi
 
     // The own host text shows the port.
     turn.SetPeer(turn.Peer Topology.self)
+
+    match turn.Node.Launch.DeviceAddress with
+    | ValueSome address -> turn.Packet(UseHostAddress address)
+    | ValueNone -> ()
 
     if not turn.Node.Settings.DeviceStandby then
         Scripts.device turn true
@@ -154,6 +160,9 @@ let private woken (turn: Turn) =
         if turn.Now >= turn.Node.Timers.KeyExpiry then
             expireKeys turn
 
+        if turn.Now >= turn.Node.Timers.Ageing then
+            Learning.age turn
+
         Outgoing.retryDue turn
         Tunnels.checkDeadlines turn
 
@@ -173,7 +182,7 @@ let private nextWake (node: Node) : Instant =
             match record.RetryAt with
             | ValueSome at -> min earliest at
             | ValueNone -> earliest)
-        (peers |> min timers.Check |> min timers.Guard |> min timers.KeyExpiry)
+        (peers |> min timers.Check |> min timers.Guard |> min timers.KeyExpiry |> min timers.Ageing)
 
 // ---- Packet plane
 
@@ -233,7 +242,7 @@ let private punted (turn: Turn) (punt: Punt) =
     | DatagramOverTcp(source, destination, datagram) -> datagramOverTcp turn source destination datagram
     | PathTooSmall(peer, size) -> Tunnels.tooBig turn peer size
     | TimeExceeded(source, frame, sender) -> turn.Emit(AskLocalAddress(source, frame, sender))
-    | MacSeen _ -> ()
+    | MacSeen address -> Learning.seen turn address
     | UnknownSource(source, _) ->
         turn.Log(
             DebugLevel.protocol,

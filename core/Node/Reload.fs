@@ -38,9 +38,26 @@ let private configuredSubnets (turn: Turn) (settings: Settings) : (int * Set<Sub
                      | Some host -> index, Set.ofList host.Subnets
                      | None -> index, Set.empty ]
 
+/// Learned addresses stay, except under StrictSubnets; those that are configured by now are learned ones no more.
+let private stillLearned (turn: Turn) (owner: int) (fresh: Settings) : Set<Subnet> =
+    let configured = fresh.Own.Subnets |> List.map Subnet.macAddress |> Set.ofList
+
+    if owner = Topology.self then
+        turn.Node <-
+            { turn.Node with
+                Learned =
+                    if fresh.StrictSubnets then
+                        Map.empty
+                    else
+                        Map.filter (fun address _ -> not (configured.Contains(ValueSome address))) turn.Node.Learned }
+
+        Set.ofSeq (Seq.map Learning.subnetOf turn.Node.Learned.Keys)
+    else
+        Set.empty
+
 let private applySubnets (turn: Turn) (fresh: Settings) =
     for owner, configured in configuredSubnets turn fresh do
-        let current = Topology.subnetsOf owner turn.Node.Topology
+        let current = Topology.subnetsOf owner turn.Node.Topology - stillLearned turn owner fresh
 
         for subnet in configured - current do
             Gossip.announceSubnet turn owner subnet true

@@ -19,8 +19,8 @@ type Launch =
         /// 64 upper-case hexadecimal digits (spec 01 §14.3).
         Cookie: string
         DebugLevel: int
-        /// The device carries Ethernet frames.
-        EthernetDevice: bool
+        /// The address of a device that carries Ethernet frames, 48 bits; none if it carries IP packets.
+        DeviceAddress: uint64 voption
         /// At least 32 bytes of entropy.
         Seed: byte[]
     }
@@ -147,7 +147,15 @@ type GraphState =
     | Shrunk
 
 /// When the periodic tasks are due (spec 02 §19).
-type Timers = { Check: Instant; LastCheck: Instant; Guard: Instant; KeyExpiry: Instant }
+type Timers =
+    {
+        Check: Instant
+        LastCheck: Instant
+        Guard: Instant
+        KeyExpiry: Instant
+        /// Learned addresses are looked at.
+        Ageing: Instant
+    }
 
 /// The whole control plane of one node, as a value.
 type Node =
@@ -179,6 +187,9 @@ type Node =
         NextRequest: int
         Seen: Seen
         Corrections: Corrections.State
+        /// Ethernet addresses that were learned from our device, each with the moment at which it expires. They are among
+        /// our subnets, with the default weight.
+        Learned: Map<uint64, Instant>
         PeerDeadlines: Set<struct (int64 * int)>
         Timers: Timers
         AcceptLimit: AcceptLimit.State

@@ -82,6 +82,7 @@ type Forwarder() =
         | RouteFrame(source, frame) when plane.Knows source -> receiver.Frame(source, frame.AsSpan())
         | SendTimeExceeded(source, frame, from) when plane.Knows source ->
             router.AnswerExpired(source, frame.AsSpan(), from)
+        | UseHostAddress address -> sender.HostAddress <- address
         | ReportTraffic token -> outbox.Answer(Traffic(token, traffic ()))
         | SendProbe _
         | OpenDatagram _

@@ -1,6 +1,7 @@
 namespace TincPure.Routing
 
 open System
+open System.Collections.Generic
 open TincPure.Config
 open TincPure.Packet
 open TincPure.Primitives
@@ -13,10 +14,11 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
     /// Errors and fragments are put together here.
     let scratch = Array.zeroCreate<byte> Protocol.mtu
 
-    /// Addresses that the control plane was told of within the second noted beside them.
-    let learned = Array.zeroCreate<uint64> 256
+    /// Addresses that the control plane was told of, and the second when it was.
+    let learned = Dictionary<uint64, int64>()
 
-    let learnedAt = Array.zeroCreate<int64> 256
+    /// More are forgotten and told again.
+    let maxLearned = 10_000
 
     let label node = plane.Peer(node).Label
 
@@ -203,12 +205,14 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
 
     /// Tells the control plane of an Ethernet address behind our device, once in a while (spec 04 §6.7).
     member private _.Learn(address: uint64) : unit =
-        let slot = int ((address ^^^ (address >>> 8)) % uint64 learned.Length)
         let second = Instant.seconds plane.Now
+        let mutable told = 0L
 
-        if learned[slot] <> address || learnedAt[slot] <> second then
-            learned[slot] <- address
-            learnedAt[slot] <- second
+        if not (learned.TryGetValue(address, &told)) || told <> second then
+            if learned.Count >= maxLearned then
+                learned.Clear()
+
+            learned[address] <- second
             plane.Outbox.Punt(MacSeen address)
 
     member private this.CarryOut(source: int, frame: Span<byte>, decision: Decision) : unit =

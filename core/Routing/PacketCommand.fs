@@ -40,6 +40,8 @@ type PacketCommand =
     | RouteFrame of source: int * frame: byte[]
     /// An ICMP time exceeded for this frame, sent from this address of ours.
     | SendTimeExceeded of source: int * frame: byte[] * from: Ip
+    /// Frames for an Ethernet device that routes IP are for this address, 48 bits, until its host asks for a neighbour itself.
+    | UseHostAddress of address: uint64
     /// Count out packets and bytes per peer; comes back as `Traffic`.
     | ReportTraffic of token: int
 

@@ -86,6 +86,10 @@ module Subnet =
     /// A single MAC address, in the low 48 bits.
     let mac (address: uint64) (weight: int) : Subnet = make Family.Mac (address <<< 16) 0UL 48 weight
 
+    /// The MAC address in the low 48 bits, if it is one.
+    let macAddress (subnet: Subnet) : uint64 voption =
+        if subnet.Family = Family.Mac then ValueSome(subnet.High >>> 16) else ValueNone
+
     /// None if the prefix length is not 0 to 32.
     let v4 (address: uint32) (prefix: int) (weight: int) : Subnet voption =
         if prefix < 0 || prefix > 32 then

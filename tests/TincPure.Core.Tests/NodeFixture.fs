@@ -36,7 +36,7 @@ let launch: Launch =
       ProcessId = 4711
       Cookie = String('A', 64)
       DebugLevel = 5
-      EthernetDevice = false
+      DeviceAddress = ValueNone
       Seed = Array.init 32 byte }
 
 /// 1 January 2024.

@@ -397,7 +397,7 @@ type World(settings: WorldSettings) =
                   ProcessId = 1
                   Cookie = String('0', 64)
                   DebugLevel = settings.DebugLevel
-                  EthernetDevice = false
+                  DeviceAddress = ValueNone
                   Seed = dice.Bytes 32 }
 
             machine.Forwarder <- Forwarder()

@@ -11,7 +11,7 @@ internal static class DeviceOpener
     /// <exception cref="StartException">It cannot be opened.</exception>
     public static IDevice Open(Settings settings, Logger log)
     {
-        var device = settings.DeviceType.IsDummy ? new DummyDevice() : OpenNative(settings);
+        var device = settings.DeviceType.IsDummy ? new DummyDevice() : OpenNative(settings, log);
         log.Info(
             device is DummyDevice
                 ? "dummy (dummy) is a dummy device"
@@ -19,11 +19,12 @@ internal static class DeviceOpener
         return device;
     }
 
-    private static IDevice OpenNative(Settings settings)
+    private static IDevice OpenNative(Settings settings, Logger log)
     {
-        if (!settings.DeviceType.IsTun || !OperatingSystem.IsLinux())
+        var isTap = settings.DeviceType.IsTap;
+        if (!(settings.DeviceType.IsTun || isTap) || !OperatingSystem.IsLinux())
             throw new StartException("Unknown device type " + NameOf(settings.DeviceType) + "!");
-        if (!settings.Mode.IsRouter)
+        if (!isTap && !settings.Mode.IsRouter)
             throw new StartException("Only tap devices support switch mode!");
 
         var path = settings.Device.IsSome ? settings.Device.Value : TunDevice.DefaultPath;
@@ -31,7 +32,9 @@ internal static class DeviceOpener
             settings.Interface.IsSome ? settings.Interface.Value
             : settings.NetName.IsSome ? settings.NetName.Value
             : "";
-        return TunDevice.Open(path, name);
+        return isTap
+            ? TapDevice.Open(path, name, settings.IffOneQueue, log)
+            : TunDevice.Open(path, name);
     }
 
     /// <summary>The type as the configuration spells it.</summary>

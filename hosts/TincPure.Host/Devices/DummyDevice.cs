@@ -9,7 +9,7 @@ internal sealed class DummyDevice : IDevice
 
     public string Description => "dummy device";
 
-    public bool CarriesEthernet => false;
+    public ulong? EthernetAddress => null;
 
     public int Handle => -1;
 

@@ -28,8 +28,8 @@ internal interface IDevice : IDisposable
     /// <summary>What messages call it.</summary>
     string Description { get; }
 
-    /// <summary>Layer 2: frames carry MAC addresses that mean something.</summary>
-    bool CarriesEthernet { get; }
+    /// <summary>The host's own address on a layer 2 device, 48 bits; null where frames carry no addresses.</summary>
+    ulong? EthernetAddress { get; }
 
     /// <summary>The descriptor to wait on; -1 if nothing ever comes from this device.</summary>
     int Handle { get; }

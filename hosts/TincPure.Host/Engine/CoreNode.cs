@@ -24,7 +24,9 @@ internal sealed class CoreNode
             Environment.ProcessId,
             cookie,
             debugLevel,
-            device.CarriesEthernet,
+            device.EthernetAddress is { } address
+                ? FSharpValueOption<ulong>.Some(address)
+                : FSharpValueOption<ulong>.None,
             RandomNumberGenerator.GetBytes(SeedSize));
         _node = NodeModule.create(settings, launch, now);
     }

@@ -40,7 +40,7 @@ internal sealed unsafe class TunDevice : IDevice
 
     public string Description => "Linux tun/tap device (tun mode)";
 
-    public bool CarriesEthernet => false;
+    public ulong? EthernetAddress => null;
 
     public int Handle => _descriptor;
 
