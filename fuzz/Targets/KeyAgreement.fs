@@ -227,15 +227,17 @@ let private run (behaviour: Behaviour) (input: byte[]) =
     behaviour.Saw(if sides[0].IsEstablished then "first has keys" else "first has none")
     behaviour.Saw(if sides[1].IsEstablished then "second has keys" else "second has none")
 
-    // From now on everything arrives, and both have something to say.
-    for second in 1..120 do
-        now <- Instant.addSeconds 1 now
+    // From now on everything arrives, and both have something to say. Seconds in a row in which both are heard:
+    let mutable good = 0
+    let mutable second = 0
 
-        if second = 110 then
-            for side in sides do
-                side.Heard <- 0
+    while good < 12 do
+        second <- second + 1
+        now <- Instant.addSeconds 1 now
+        Target.check (second < 120) "in two minutes of quiet they do not find together"
 
         for side in sides do
+            side.Heard <- 0
             side.Step(now, KeyExchange.Want)
             side.Probe now
 
@@ -249,9 +251,8 @@ let private run (behaviour: Behaviour) (input: byte[]) =
                 if network[target].Count > 0 then
                     sides[target].Receive(now, take target 0)
 
-    for side in sides do
-        Target.check side.IsEstablished "no keys in two minutes of quiet"
-        Target.check (side.Heard > 5) "what one says the other cannot open, after two minutes of quiet"
+        let isGood = sides |> Array.forall (fun side -> side.IsEstablished && side.Heard > 0)
+        good <- if isGood then good + 1 else 0
 
 let private seeds () =
     let want side = [| side; 0uy |]
