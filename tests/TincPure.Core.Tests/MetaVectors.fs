@@ -181,7 +181,7 @@ let preauthCases: Lazy<PreauthCase list> =
                 Log = strings "log" case |> List.map (logged ": ") } ]
 
 /// `Sending ACK to beta (192.0.2.2 port 655): 4 655 1 700000c` and its like.
-let private request (text: string) : ShownRequest voption =
+let request (text: string) : ShownRequest voption =
     let found =
         Regex.Match(text, @"^(Sending|Got|Forwarding) ([A-Z_]+) (?:to|from) (\S+ \([^)]*\)): ([0-9].*)$")
 

@@ -465,3 +465,15 @@ let ``hosts that a reload finds are known`` () =
     reload rig { settings with Hosts = settings.Hosts.Add(nodeName "late", hostOf "late") }
     Assert.True((peerState rig "late").IsSome)
     Assert.Equal<byte[] voption>(ValueSome (keyOf "late").Public, (peerState rig "late").Value.PublicKey)
+
+[<Fact>]
+let ``a client that asks on and on while its answer is not ready is closed`` () =
+    let rig = begun ()
+    let control = client rig
+    rig.Feed(Received(control, "18 3\n"B))
+
+    for _ in 1..1000 do
+        rig.Feed(Received(control, Encoding.ASCII.GetBytes(String.replicate 50 "18 3\n")))
+
+    Assert.Contains(Close control, rig.Effects)
+    Assert.Equal(1, rig.Node.PendingDumps.Length)
