@@ -103,6 +103,30 @@ let private dumpTraffic (turn: Turn) (id: ConnectionId) (traffic: int -> Traffic
 
 let private endOfDump (turn: Turn) (id: ConnectionId) (sub: int) = reply turn id [ sub.ToString() ]
 
+/// The packet plane has counted; the dump that waits for it can be written.
+let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : unit =
+    match turn.Node.PendingDumps |> List.tryFind (fun (waiting, _, _) -> waiting = token) with
+    | None -> ()
+    | Some(_, id, sub) ->
+        turn.Node <-
+            { turn.Node with
+                PendingDumps = turn.Node.PendingDumps |> List.filter (fun (waiting, _, _) -> waiting <> token) }
+
+        let byPeer = Map.ofArray [| for count in counts -> count.Peer, count |]
+
+        let traffic index =
+            match byPeer.TryFind index with
+            | Some count -> count
+            // Whoever had no traffic is not in the report.
+            | None -> { Peer = index; InPackets = 0L; InBytes = 0L; OutPackets = 0L; OutBytes = 0L }
+
+        let dump = if sub = ControlRequest.dumpNodes then dumpNode else dumpTraffic
+
+        for index in Topology.nodes turn.Node.Topology do
+            dump turn id traffic (turn.Peer index)
+
+        endOfDump turn id sub
+
 let private askTraffic (turn: Turn) (id: ConnectionId) (sub: int) =
     let token = turn.Node.NextRequest
 
@@ -229,7 +253,8 @@ let sendLogLine (turn: Turn) (id: ConnectionId) (line: LogLine) : unit =
     reply turn id [ ControlRequest.log.ToString(); text.Length.ToString() ]
     Wire.sendRaw turn id text
 
-let private carryOut (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : unit =
+/// One request of a control client.
+let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : unit =
     if sub = ControlRequest.stop then
         Shutdown.run turn
     elif sub = ControlRequest.reload then
@@ -261,55 +286,9 @@ let private carryOut (turn: Turn) (id: ConnectionId) (sub: int) (arguments: stri
     else
         reply turn id [ ControlRequest.invalid.ToString() ]
 
-/// One request of a control client. Answers come in the order of the requests (spec 06 §15.4), so one that has to wait for the
-/// packet plane or the disk holds up those behind it.
-let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : unit =
-    let node = turn.Node
-
-    if
-        List.contains id node.PendingReloads
-        || node.PendingDumps |> List.exists (fun (_, waiting, _) -> waiting = id)
-    then
-        turn.Node <- { node with HeldRequests = (id, sub, arguments) :: node.HeldRequests }
-    else
-        carryOut turn id sub arguments
-
-let private goOn (turn: Turn) =
-    let held = List.rev turn.Node.HeldRequests
-    turn.Node <- { turn.Node with HeldRequests = [] }
-
-    for id, sub, arguments in held do
-        request turn id sub arguments
-
-/// The packet plane has counted; the dump that waits for it can be written.
-let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : unit =
-    match turn.Node.PendingDumps |> List.tryFind (fun (waiting, _, _) -> waiting = token) with
-    | None -> ()
-    | Some(_, id, sub) ->
-        turn.Node <-
-            { turn.Node with
-                PendingDumps = turn.Node.PendingDumps |> List.filter (fun (waiting, _, _) -> waiting <> token) }
-
-        let byPeer = Map.ofArray [| for count in counts -> count.Peer, count |]
-
-        let traffic index =
-            match byPeer.TryFind index with
-            | Some count -> count
-            // Whoever had no traffic is not in the report.
-            | None -> { Peer = index; InPackets = 0L; InBytes = 0L; OutPackets = 0L; OutBytes = 0L }
-
-        let dump = if sub = ControlRequest.dumpNodes then dumpNode else dumpTraffic
-
-        for index in Topology.nodes turn.Node.Topology do
-            dump turn id traffic (turn.Peer index)
-
-        endOfDump turn id sub
-        goOn turn
-
 /// What the last reload led to.
 let reloaded (turn: Turn) (succeeded: bool) : unit =
     for id in turn.Node.PendingReloads do
         answer turn id ControlRequest.reload (if succeeded then 0 else invalidArgument)
 
     turn.Node <- { turn.Node with PendingReloads = [] }
-    goOn turn

@@ -77,7 +77,6 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           Fib = Forwarding.none
           StreamLevel = -1
           PendingReloads = []
-          HeldRequests = []
           Stopping = false
           WakeAt = Instant.distant }
 

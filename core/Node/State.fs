@@ -210,8 +210,6 @@ type Node =
         StreamLevel: int
         /// Control connections that wait for a reload.
         PendingReloads: ConnectionId list
-        /// Requests of control clients that wait until an earlier one of theirs is answered, newest first.
-        HeldRequests: (ConnectionId * int * string) list
         Stopping: bool
         /// What the host was last asked to wake us at.
         WakeAt: Instant
