@@ -24,7 +24,7 @@ type Phase =
     | Idle
     /// Waiting for the peer. When both sides began at the same time there may be two attempts, and what comes next decides.
     | Pending of initiator: FirstHandshake.Attempt voption * responder: FirstHandshake.Attempt voption
-    | Established of Handshake.State
+    | Established of KeyChange.State
 
 type State =
     {
@@ -39,8 +39,6 @@ type State =
         PeerLacksKey: bool
         /// When the present run of bad tags began.
         FailingSince: Instant
-        /// When the session last began to change its keys.
-        RekeyedAt: Instant
         /// The packet plane holds a session with the peer, current or retired.
         HasSession: bool
     }
@@ -109,7 +107,6 @@ let initial: State =
       Wanted = false
       PeerLacksKey = false
       FailingSince = Instant.never
-      RekeyedAt = Instant.never
       HasSession = false }
 
 /// We can encrypt to the peer.
@@ -135,6 +132,9 @@ let private fewestBadTags = 3
 
 /// A change of keys that takes longer than this has lost a record and will not end.
 let private rekeyPatience = 60L * Instant.second
+
+/// Both ends have a timer: what the peer's has just done need not be done again.
+let private rekeyPause = 3L * Instant.second
 
 /// When `Want` would next do something.
 let nextDue (state: State) : Instant =
@@ -257,9 +257,8 @@ let private advance
     match progress.Keys, role with
     | ValueSome keys, _ ->
         struct ({ state with
-                    Phase = Established progress.Attempt.Handshake
+                    Phase = Established(KeyChange.ofHandshake now progress.Attempt.Handshake)
                     FailingSince = Instant.never
-                    RekeyedAt = now
                     HasSession = true },
                 answers
                 @ [ StartSession(keys.Send, keys.Receive)
@@ -293,17 +292,17 @@ let private command settings (output: Handshake.Output) : Output list =
     | Handshake.Refused error -> [ sessionError settings error ]
 
 /// A record of a handshake that changes the keys of an established session.
-let private opened settings now entropy body handshake (state: State) : struct (State * Output list) =
-    let struct (handshake, outputs) = Handshake.receive entropy body handshake
+let private opened settings now entropy body session (state: State) : struct (State * Output list) =
+    let struct (session, outputs) = KeyChange.receive now entropy body session
+    struct ({ state with Phase = Established session }, List.collect (command settings) outputs)
 
-    struct ({ state with Phase = Established handshake; RekeyedAt = now }, List.collect (command settings) outputs)
-
-let private rekey settings now entropy handshake (state: State) : struct (State * Output list) =
-    match Handshake.forceRekey entropy handshake with
-    | Ok(struct (handshake, outputs)) ->
-        struct ({ state with Phase = Established handshake; RekeyedAt = now }, List.collect (command settings) outputs)
+let private rekey settings now entropy (session: KeyChange.State) (state: State) : struct (State * Output list) =
+    match KeyChange.force now entropy session with
+    | _ when now < Instant.add rekeyPause session.At -> struct (state, [])
+    | Ok(struct (session, outputs)) ->
+        struct ({ state with Phase = Established session }, List.collect (command settings) outputs)
     // Records of the last change got lost with a meta connection: it would be in the way for ever.
-    | Error _ when now >= Instant.add rekeyPatience state.RekeyedAt && now >= state.RetryAt ->
+    | Error _ when now >= Instant.add rekeyPatience session.At && now >= state.RetryAt ->
         start settings now entropy state
     | Error error -> struct (state, [ sessionError settings error ])
 
@@ -358,10 +357,10 @@ let step
     | AnswerReceived datagram, Established _ -> struct (state, [ OpenDatagram(KeyAnswer, datagram) ])
     // The peer goes on with a session that we have forgotten.
     | AnswerReceived _, Idle when now >= state.RetryAt -> restart settings now entropy KeyAnswer state
-    | HandshakeOpened body, Established handshake -> opened settings now entropy body handshake state
+    | HandshakeOpened body, Established session -> opened settings now entropy body session state
     | HandshakeSealed datagram, Established _ -> struct (state, [ SendKeyAnswer datagram ])
     | OpenFailed(way, failure), _ -> failed settings now entropy way failure state
-    | Rekey, Established handshake -> rekey settings now entropy handshake state
+    | Rekey, Established session -> rekey settings now entropy session state
     | PeerKeyLearned, (Idle | Pending _) when state.Wanted -> start settings now entropy state
     | PublicKeyAsked, _ -> struct ({ state with PeerLacksKey = true }, [])
     | Reset, _ -> struct (initial, (if state.HasSession then [ DropSession ] else []))

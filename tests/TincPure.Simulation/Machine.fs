@@ -15,6 +15,8 @@ type Counters() =
     member val Frames = 0L with get, set
     /// Data sessions that began.
     member val Sessions = 0L with get, set
+    /// Changes of the send key of a session.
+    member val Rekeys = 0L with get, set
     member val Connects = 0L with get, set
     member val LogLines = 0L with get, set
     member val Scripts = 0L with get, set
@@ -30,7 +32,7 @@ type Item =
 
 /// A computer with a TincPure node on it: settings on a disk, a device, a kernel that holds streams. Made and driven by `World`.
 [<Sealed>]
-type Machine(index: int, address: Ip, deviceAddress: Ip, settings: Settings) =
+type Machine(index: int, address: Ip, deviceAddress: Ip, quantum: int64, settings: Settings) =
     member _.Index: int = index
     member _.Name: NodeName = settings.Name
 
@@ -53,10 +55,16 @@ type Machine(index: int, address: Ip, deviceAddress: Ip, settings: Settings) =
     member val Incarnation = 0 with get, set
     member val Inbox = ResizeArray<Item>() with get, set
     member val RunPlanned = false with get, set
+
+    /// It looks at its input so often at most.
+    member val Quantum = quantum with get, set
     member val LastRun = Instant.never with get, set
     member val WakeAt = Instant.distant with get, set
     member val Streams = Dictionary<ConnectionId, StreamEnd>()
     member val NextAccepted = 0 with get, set
+
+    /// Connections that are kept open and ignored, the oldest first.
+    member val Tarpit = Queue<ConnectionId>()
     member val RecentAddresses = Dictionary<NodeName, Endpoint list>()
     member val Counters = Counters()
 
@@ -65,15 +73,44 @@ type Machine(index: int, address: Ip, deviceAddress: Ip, settings: Settings) =
 
     member this.HasReceived(number: int64) : bool = this.Received.ContainsKey number
 
+    member this.Arrivals(number: int64) : int =
+        match this.Received.TryGetValue number with
+        | true, count -> count
+        | _ -> 0
+
     /// Log lines, if the world keeps them.
     member val Log = ResizeArray<struct (Instant * LogLine)>()
     member val ScriptsRun = ResizeArray<string>()
 
     member this.IsRunning: bool = this.Node.IsSome
 
+    /// What the forwarding table says of another machine's node.
+    member this.View(other: Machine) : Peer voption =
+        match this.Node with
+        | ValueNone -> ValueNone
+        | ValueSome node ->
+            HashTrie.tryFind (NodeId.ofName other.Name) node.Fib.ById
+            |> ValueOption.map (fun peer -> node.Fib.Peers[peer])
+
+    /// Nodes that it can reach, itself included.
+    member this.Reachable: int =
+        match this.Node with
+        | ValueNone -> 0
+        | ValueSome node ->
+            let mutable count = 0
+
+            for index in 0 .. node.Fib.Peers.Count - 1 do
+                if node.Fib.Peers[index].Reachable then
+                    count <- count + 1
+
+            count
+
+    override _.ToString() = settings.Name.Text
+
     member this.Forget() : unit =
         this.Node <- ValueNone
         this.Inbox.Clear()
         this.Streams.Clear()
+        this.Tarpit.Clear()
         this.WakeAt <- Instant.distant
         this.Incarnation <- this.Incarnation + 1

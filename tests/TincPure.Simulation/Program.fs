@@ -11,23 +11,15 @@ let private seconds (from: Instant) (until: Instant) = (float (Instant.between f
 
 /// How a machine sends to another, as its forwarding table says.
 let private way (from: Machine) (target: Machine) =
-    match from.Node with
-    | ValueNone -> "off"
-    | ValueSome node ->
-        let fib = node.Fib
-
-        match
-            TincPure.Primitives.HashTrie.tryFind (NodeId.ofName target.Name) fib.ById
-            |> ValueOption.map (fun index -> fib.Peers[index])
-        with
-        | ValueNone -> "unknown"
-        | ValueSome peer when not peer.Reachable -> "unreachable"
-        | ValueSome peer ->
-            let hop = fib.Peers[peer.NextHop].Name.Text
-
-            if peer.UdpConfirmed && peer.MinMtu > 0 then "UDP, MTU " + peer.Mtu.ToString()
-            elif peer.Neighbour then "TCP"
-            else "by " + hop
+    match from.View target with
+    | ValueNone -> "unknown"
+    | ValueSome peer when not peer.Reachable -> "unreachable"
+    | ValueSome peer when peer.UdpConfirmed && peer.MinMtu > 0 -> "UDP, MTU " + peer.Mtu.ToString()
+    | ValueSome peer when peer.Neighbour -> "TCP"
+    | ValueSome peer ->
+        match from.Node with
+        | ValueSome node -> "by " + node.Fib.Peers[peer.NextHop].Name.Text
+        | ValueNone -> "off"
 
 let private table (world: World) =
     let cell (text: string) = text.PadRight 18
@@ -84,18 +76,6 @@ let private demo () =
 
     if silent.IsEmpty && arrived = sent then 0 else 1
 
-let private reachable (machine: Machine) =
-    match machine.Node with
-    | ValueNone -> 0
-    | ValueSome node ->
-        let mutable count = 0
-
-        for index in 0 .. node.Peers.Count - 1 do
-            if node.Peers[index].Reachable then
-                count <- count + 1
-
-        count
-
 let private report (world: World) (watch: Stopwatch) =
     let sum select = world.Machines |> Seq.sumBy (fun (machine: Machine) -> select machine.Counters)
 
@@ -118,9 +98,13 @@ let private report (world: World) (watch: Stopwatch) =
 /// All nodes of a mesh start at once, and then start again at once.
 let private storm count =
     let watch = Stopwatch.StartNew()
-    let plan = Mesh.hubs count (max 3 (count / 30)) 3 (Dice 1UL)
-    let world = Mesh.create (WorldSettings.ofSeed 1UL) plan (fun _ settings -> settings)
-    let complete () = world.Machines |> Seq.forall (fun machine -> reachable machine = count)
+    let plan = Mesh.hubs count (max 3 (count / 30)) 2 (Dice 1UL)
+
+    // Busy nodes work on what has gathered.
+    let settings = { WorldSettings.ofSeed 1UL with Quantum = 10L * Instant.millisecond }
+
+    let world = Mesh.create settings plan (fun _ settings -> settings)
+    let complete () = world.Machines |> Seq.forall (fun machine -> machine.Reachable = count)
 
     for round in [ "start"; "restart" ] do
         for machine in world.Machines do

@@ -1,5 +1,7 @@
 namespace TincPure.Simulation
 
+open System
+open System.Runtime.InteropServices
 open System.Text
 open TincPure.Primitives
 
@@ -14,7 +16,7 @@ type Trace(keepText: bool) =
         hash <- (hash ^^^ uint64 value) * 1099511628211UL
         hash <- hash ^^^ (hash >>> 29)
 
-    let mixBytes (bytes: System.ReadOnlySpan<byte>) =
+    let mixBytes (bytes: ReadOnlySpan<byte>) =
         for b in bytes do
             hash <- (hash ^^^ uint64 b) * 1099511628211UL
 
@@ -31,7 +33,7 @@ type Trace(keepText: bool) =
         this.Lines <- this.Lines + 1L
         mix now.Microseconds
         mix (int64 who)
-        mix (int64 what[0])
+        mixBytes (MemoryMarshal.AsBytes(what.AsSpan()))
         mix number
 
         if keepText then
@@ -47,6 +49,6 @@ type Trace(keepText: bool) =
             |> ignore
 
     /// The same with the bytes that went over the wire.
-    member this.Add(now: Instant, who: int, what: string, bytes: System.ReadOnlySpan<byte>) : unit =
+    member this.Add(now: Instant, who: int, what: string, bytes: ReadOnlySpan<byte>) : unit =
         mixBytes bytes
         this.Add(now, who, what, int64 bytes.Length)

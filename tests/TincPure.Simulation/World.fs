@@ -43,6 +43,7 @@ type World(settings: WorldSettings) =
     let nats = Dictionary<Ip, Nat>()
     let outbox = Outbox()
     let port = 655us
+    let quantum = settings.Quantum
 
     /// What is to be written to a stream, gathered so that one batch makes one write.
     let unwritten = Dictionary<ConnectionId, ResizeArray<byte array>>()
@@ -50,7 +51,7 @@ type World(settings: WorldSettings) =
     let rec plan (machine: Machine) =
         if not machine.RunPlanned then
             machine.RunPlanned <- true
-            clock.At(Instant.add settings.Quantum machine.LastRun, fun () -> run machine)
+            clock.At(Instant.add machine.Quantum machine.LastRun, fun () -> run machine)
 
     and push (machine: Machine) item =
         if machine.IsRunning then
@@ -173,6 +174,13 @@ type World(settings: WorldSettings) =
             | _ -> ()
         | _ -> ()
 
+    and close (machine: Machine) id =
+        match machine.Streams.TryGetValue id with
+        | true, stream ->
+            machine.Streams.Remove id |> ignore
+            streams.Close stream
+        | _ -> ()
+
     and carryOut (machine: Machine) effect =
         let now = clock.Now
 
@@ -192,15 +200,15 @@ type World(settings: WorldSettings) =
         | RunProxy(id, _, _) -> tell machine (ConnectFailed(id, "no proxies here"))
         | Close id ->
             write machine id
-
-            match machine.Streams.TryGetValue id with
-            | true, stream ->
-                machine.Streams.Remove id |> ignore
-                streams.Close stream
-            | _ -> ()
+            close machine id
         | Tarpit id ->
             match machine.Streams.TryGetValue id with
-            | true, stream -> stream.Tarpitted <- true
+            | true, stream ->
+                stream.Tarpitted <- true
+                machine.Tarpit.Enqueue id
+
+                if machine.Tarpit.Count > 10 then
+                    close machine (machine.Tarpit.Dequeue())
             | _ -> ()
         | Resolve(request, host, service) ->
             match Ip.tryParse host, UInt16.TryParse service with
@@ -209,6 +217,7 @@ type World(settings: WorldSettings) =
         | Packet command ->
             match command with
             | StartSession _ -> machine.Counters.Sessions <- machine.Counters.Sessions + 1L
+            | UseSendKey _ -> machine.Counters.Rekeys <- machine.Counters.Rekeys + 1L
             | _ -> ()
 
             machine.Forwarder.Apply(command, now, outbox)
@@ -272,12 +281,7 @@ type World(settings: WorldSettings) =
                 carryOut machine effect
 
             match input with
-            | Lost(id, _) ->
-                match machine.Streams.TryGetValue id with
-                | true, stream ->
-                    machine.Streams.Remove id |> ignore
-                    streams.Close stream
-                | _ -> ()
+            | Lost(id, _) -> close machine id
             | _ -> ()
 
     /// Carries out what packets led to, until they lead to nothing more.
@@ -309,13 +313,7 @@ type World(settings: WorldSettings) =
         trace.Add(clock.Now, machine.Index, "device", frame)
 
         match Frames.tryRead frame with
-        | ValueSome(struct (_, number)) ->
-            let before =
-                match machine.Received.TryGetValue number with
-                | true, count -> count
-                | _ -> 0
-
-            machine.Received[number] <- before + 1
+        | ValueSome(struct (_, number)) -> machine.Received[number] <- machine.Arrivals number + 1
         | ValueNone -> ()
 
     and settle (machine: Machine) =
@@ -377,8 +375,8 @@ type World(settings: WorldSettings) =
     member _.Events: int64 = clock.Happened
 
     /// Adds a machine, switched off. `address` is its own on the underlay; behind a NAT, on the inside of it.
-    member _.Add(address: Ip, deviceAddress: Ip, settings: Settings) : Machine =
-        let machine = Machine(machines.Count, address, deviceAddress, settings)
+    member _.Add(address: Ip, deviceAddress: Ip, own: Settings) : Machine =
+        let machine = Machine(machines.Count, address, deviceAddress, quantum, own)
         machines.Add machine
         byAddress[address] <- machine
         machine
