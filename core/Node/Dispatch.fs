@@ -36,6 +36,7 @@ let private flooded (turn: Turn) (connection: Connection) (peer: int) (line: str
 
     if seen then
         turn.Log(DebugLevel.scaryThings, Priority.Debug, "Already seen request")
+        Gossip.repeated turn connection.Id message
     else
         let arrival: Gossip.Arrival =
             { Connection = connection.Id

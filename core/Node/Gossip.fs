@@ -77,6 +77,17 @@ let sayDueCorrections (turn: Turn) : unit =
     for struct (connection, subject) in due do
         tell turn connection subject
 
+/// Tells neighbours of edges that they seem to have missed the last word about. Called by the periodic check.
+let resolveDoubts (turn: Turn) : unit =
+    let struct (due, doubts) = Doubts.due turn.Now turn.Node.Doubts
+    turn.Node <- { turn.Node with Doubts = doubts }
+
+    for struct (connection, from, target) in due do
+        match Topology.tryEdge from target turn.Node.Topology with
+        | ValueSome edge -> Wire.send turn connection (addEdgeMessage turn edge)
+        | ValueNone when from = Topology.self -> Wire.send turn connection (delEdgeMessage turn from target)
+        | ValueNone -> ()
+
 let private isIndirect (arrival: Arrival) (node: int voption) =
     match node with
     | ValueSome index -> index <> 0 && index <> arrival.Sender
@@ -226,6 +237,44 @@ let private isOverlong (address: Address) =
     | Textual(host, port) -> host.Length + port.Length > Bounds.addressText
     | _ -> false
 
+let private agreed (turn: Turn) (connection: ConnectionId) from target =
+    turn.Node <-
+        { turn.Node with
+            Doubts = Doubts.settle connection from target turn.Node.Doubts }
+
+let private doubted (turn: Turn) (connection: ConnectionId) from target =
+    if not turn.Node.Settings.TunnelServer then
+        turn.Node <-
+            { turn.Node with
+                Doubts = Doubts.raise' turn.Now connection from target turn.Node.Doubts }
+
+/// A line that we had seen before is no news, but shows what the neighbour heard last.
+let repeated (turn: Turn) (connection: ConnectionId) (message: Message) : unit =
+    let topology = turn.Node.Topology
+
+    let ends from target =
+        match struct (Topology.tryFind from topology, Topology.tryFind target topology) with
+        | struct (ValueSome from, ValueSome target) ->
+            ValueSome(struct (from, target, Topology.tryEdge from target topology))
+        | _ -> ValueNone
+
+    match message with
+    | Message.DelEdge(_, from, target) ->
+        match ends from target with
+        | ValueSome(struct (from, target, ValueSome _)) -> doubted turn connection from target
+        | _ -> ()
+    | Message.AddEdge report ->
+        match ends report.From report.To with
+        | ValueSome(struct (from, target, ValueSome known)) ->
+            // Which of the two is right its owner will say, whom one of them reaches.
+            if differs known report then
+                doubted turn connection from target
+            else
+                agreed turn connection from target
+        | ValueSome(struct (Topology.self, target, ValueNone)) -> doubted turn connection Topology.self target
+        | _ -> ()
+    | _ -> ()
+
 let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
     let topology = turn.Node.Topology
     let isIndirectEnd name = isIndirect arrival (Topology.tryFind name topology)
@@ -237,7 +286,10 @@ let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
     else
         match struct (Peers.intern turn report.From, Peers.intern turn report.To) with
         | struct (ValueSome from, ValueSome target) ->
+            let agree () = agreed turn arrival.Connection from.Index target.Index
+
             let accept (edge: Edge) =
+                agree ()
                 setEdge turn edge
                 Wire.forward turn arrival.Connection "ADD_EDGE" arrival.Line
 
@@ -247,7 +299,7 @@ let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
                 | _ -> Unspecified
 
             match Topology.tryEdge from.Index target.Index turn.Node.Topology with
-            | ValueSome known when not (differs known report) -> ()
+            | ValueSome known when not (differs known report) -> agree ()
             | ValueSome _ when from.Index = 0 ->
                 warn turn ("Got ADD_EDGE from " + arrival.From + " for ourself which does not match existing entry")
 
@@ -313,6 +365,7 @@ let delEdge (turn: Turn) (arrival: Arrival) (from: NodeName) (target: NodeName) 
                 correct turn arrival.Connection (Corrections.OwnEdge (turn.Peer target).Name)
             | ValueSome _ ->
                 Wire.forward turn arrival.Connection "DEL_EDGE" arrival.Line
+                agreed turn arrival.Connection from target
                 removeEdge turn from target
 
                 if (Topology.tryEdge target 0 turn.Node.Topology).IsSome then

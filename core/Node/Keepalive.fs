@@ -122,6 +122,7 @@ let run (turn: Turn) : unit =
         | ValueNone -> ()
 
     Gossip.sayDueCorrections turn
+    Gossip.resolveDoubts turn
 
     turn.Node <-
         { turn.Node with

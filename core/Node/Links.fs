@@ -51,7 +51,8 @@ let forget (turn: Turn) (connection: Connection) : unit =
         { turn.Node with
             Connections = turn.Node.Connections.Remove connection.Id
             Established = turn.Node.Established.Remove connection.Serial
-            Corrections = Corrections.forget connection.Id turn.Node.Corrections }
+            Corrections = Corrections.forget connection.Id turn.Node.Corrections
+            Doubts = Doubts.forget connection.Id turn.Node.Doubts }
 
     match connection.Stage with
     | Established index ->

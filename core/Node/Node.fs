@@ -62,6 +62,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           Seen = Seen.create (int64 settings.PingInterval * Instant.second)
           Corrections = Corrections.empty
           Learned = Map.empty
+          Doubts = Doubts.empty
           PeerDeadlines = Set.empty
           Timers = initialTimers settings now
           AcceptLimit = AcceptLimit.empty

@@ -190,6 +190,7 @@ type Node =
         /// Ethernet addresses that were learned from our device, each with the moment at which it expires. They are among
         /// our subnets, with the default weight.
         Learned: Map<uint64, Instant>
+        Doubts: Doubts.State
         PeerDeadlines: Set<struct (int64 * int)>
         Timers: Timers
         AcceptLimit: AcceptLimit.State

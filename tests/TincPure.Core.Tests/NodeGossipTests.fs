@@ -175,6 +175,33 @@ let ``no number of contradictions is remembered without bound`` () =
     rig.Settle()
     Assert.Equal(Corrections.maxEntries, rig.Node.Corrections.Entries.Count)
 
+// ---- Floods that take different ways
+
+[<Fact>]
+let ``a neighbour that heard of a return before the removal is told again`` () =
+    let struct (rig, fake, obs) = mesh settings
+    // Alpha hears of the removal and of the return by way of obs; fake heard of the return before, on a faster way.
+    rig.Say(obs, "13 1 obs third")
+    rig.Say(obs, "12 2 obs third 192.0.2.33 655 700000c 10")
+    rig.Say(fake, "12 2 obs third 192.0.2.33 655 700000c 10")
+    rig.Say(fake, "13 1 obs third")
+    fake.Forget()
+    rig.WaitSeconds 8
+    let line = "12 NONCE obs third 192.0.2.33 655 700000c 10"
+    Assert.Equal<string list>([ line ], said fake.Lines |> List.filter (starting "12 "))
+    Assert.Equal(0, count "12 " obs.Lines)
+
+[<Fact>]
+let ``a neighbour that heard everything in order is not told again`` () =
+    let struct (rig, fake, obs) = mesh settings
+    rig.Say(obs, "13 1 obs third")
+    rig.Say(obs, "12 2 obs third 192.0.2.33 655 700000c 10")
+    rig.Say(fake, "13 1 obs third")
+    rig.Say(fake, "12 2 obs third 192.0.2.33 655 700000c 10")
+    fake.Forget()
+    rig.WaitSeconds 8
+    Assert.Equal(0, count "12 " fake.Lines)
+
 // ---- Removal and addition in one batch
 
 [<Fact>]
