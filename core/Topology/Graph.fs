@@ -67,11 +67,16 @@ module Graph =
 
     /// Nodes whose reachability differs between two computations, in name order (spec 04 §4.3).
     let transitions (before: Paths) (after: Paths) (topology: Topology) : Transition list =
-        [ for node in Topology.nodes topology do
-              let up = isReachable node after
+        let changed = ResizeArray()
 
-              if up <> isReachable node before then
-                  { Node = node; Up = up } ]
+        topology
+        |> Topology.iterNodes (fun node ->
+            let up = isReachable node after
+
+            if up <> isReachable node before then
+                changed.Add { Node = node; Up = up })
+
+        List.ofSeq changed
 
     /// Does the spanning tree go straight from one node to the other? While it does not, the edges between them can go
     /// and no node becomes unreachable.

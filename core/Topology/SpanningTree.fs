@@ -17,7 +17,13 @@ let rec private find (parents: int[]) (node: int) =
 /// The place of every known node in the order of names, by number.
 let private ranks (topology: Topology) =
     let ranks = Array.zeroCreate (Topology.nodeCount topology)
-    Topology.nodes topology |> Seq.iteri (fun rank node -> ranks[node] <- rank)
+    let next = ref 0
+
+    topology
+    |> Topology.iterNodes (fun node ->
+        ranks[node] <- next.Value
+        next.Value <- next.Value + 1)
+
     ranks
 
 /// The edges of the tree that spans the reachable nodes, as pairs of nodes, the first in name order first. A pair of edges
@@ -36,9 +42,10 @@ let compute (reachable: int -> bool) (topology: Topology) : struct (int * int)[]
             keys.Add(UInt128.Min(key out, key back))
             pairs.Add(struct (out.From, out.To))
 
-    for node in Topology.nodes topology do
+    topology
+    |> Topology.iterNodes (fun node ->
         if reachable node then
-            Topology.iterPairs collect node topology
+            Topology.iterPairs collect node topology)
 
     let sorted = pairs.ToArray()
     Array.Sort(keys.ToArray(), sorted)

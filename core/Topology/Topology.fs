@@ -10,6 +10,8 @@ type NodeEntry =
         Known: bool
         /// To and from other nodes, by their names.
         Links: Map<string, Link>
+        /// The links with both edges, in the same order: what every path search goes through.
+        Pairs: struct (Edge * Edge)[]
         Subnets: Set<Subnet>
     }
 
@@ -31,7 +33,12 @@ module Topology =
     [<Literal>]
     let self = 0
 
-    let private entry name = { Name = name; Known = true; Links = Map.empty; Subnets = Set.empty }
+    let private entry name =
+        { Name = name
+          Known = true
+          Links = Map.empty
+          Pairs = [||]
+          Subnets = Set.empty }
 
     /// A network of one node, the own one.
     let create (own: NodeName) : Topology =
@@ -78,18 +85,30 @@ module Topology =
     /// Known nodes in the order of their names.
     let nodes (topology: Topology) : int seq = Map.values topology.known
 
+    /// Visits the known nodes in the order of their names.
+    let iterNodes (action: int -> unit) (topology: Topology) : unit =
+        topology.known |> Map.iter (fun _ node -> action node)
+
     /// The links of a node in the order of the other ends' names.
     let linksOf (node: int) (topology: Topology) : Link seq = Map.values topology.nodes[node].Links
 
     /// Visits the pairs of edges between a node and others, in the order of the others' names: the outgoing edge and the
     /// one back. An edge without its counterpart does not exist for path search and spanning tree (spec 04 §2.2).
     let iterPairs (action: Edge -> Edge -> unit) (node: int) (topology: Topology) : unit =
-        topology.nodes[node].Links
+        for struct (out, back) in topology.nodes[node].Pairs do
+            action out back
+
+    let private pairsOf (links: Map<string, Link>) =
+        let pairs = ResizeArray links.Count
+
+        links
         |> Map.iter (fun _ link ->
             match link with
-            | Both(out, back) -> action out back
+            | Both(out, back) -> pairs.Add(struct (out, back))
             | OutOnly _
             | BackOnly _ -> ())
+
+        pairs.ToArray()
 
     /// The edges that begin at a node, in the order of the names of their other ends.
     let edgesFrom (node: int) (topology: Topology) : Edge seq =
@@ -120,7 +139,7 @@ module Topology =
                 | ValueSome link -> Map.add key link entry.Links
                 | ValueNone -> Map.remove key entry.Links
 
-            setEntry node { entry with Links = links } topology
+            setEntry node { entry with Links = links; Pairs = pairsOf links } topology
 
         topology |> put from target (Link.ofEdges out back) |> put target from (Link.ofEdges back out)
 
