@@ -3,6 +3,7 @@ module TincPure.Packet.Checksum
 
 open System
 open System.Buffers.Binary
+open System.Numerics
 open System.Runtime.InteropServices
 
 let private fold (sum: uint64) : uint32 =
@@ -11,32 +12,44 @@ let private fold (sum: uint64) : uint32 =
     folded <- (folded &&& 0xffffUL) + (folded >>> 16)
     uint32 ((folded &&& 0xffffUL) + (folded >>> 16))
 
+/// Adds the 32-bit halves of as many whole vectors as there are; the bytes used are counted in `used`. Halves in lanes of 64
+/// bits cannot overflow before 16 GB.
+let private sumVectors (bytes: ReadOnlySpan<byte>) (used: byref<int>) : uint64 =
+    let vectors = MemoryMarshal.Cast<byte, Vector<uint64>> bytes
+    let low = Vector<uint64>(0xffffffffUL)
+    let mutable even = Vector<uint64>.Zero
+    let mutable odd = Vector<uint64>.Zero
+
+    for i in 0 .. vectors.Length - 1 do
+        let words = vectors[i]
+        even <- even + (words &&& low)
+        odd <- odd + Vector.ShiftRightLogical(words, 32)
+
+    used <- vectors.Length * Vector<byte>.Count
+    Vector.Sum(even + odd)
+
 /// The sum of the big endian words of `bytes` in one's complement, plus `seed`. An odd last byte counts as the upper half
 /// of a word, so only the last part of a sum in parts may be odd.
 let sum (seed: uint32) (bytes: Span<byte>) : uint32 =
-    // The sum does not care for the byte order until the end, so whole machine words are added with their carries.
-    let words = MemoryMarshal.Cast<byte, uint64> bytes
-    let mutable total = 0UL
+    // The sum does not care for the byte order until the end, so whole machine words are added, halves apart for the carries.
+    let mutable used = 0
+    let mutable total = sumVectors (Span.op_Implicit bytes) &used
+    let tail = bytes.Slice used
+    let words = MemoryMarshal.Cast<byte, uint32> tail
 
     for i in 0 .. words.Length - 1 do
-        let word = words[i]
-        total <- total + word
+        total <- total + uint64 words[i]
 
-        if total < word then
-            total <- total + 1UL
+    let tail = tail.Slice(words.Length * 4)
 
-    let mutable rest = uint64 (fold total)
-    let tail = bytes.Slice(words.Length * 8)
-    let mutable i = 0
+    if tail.Length >= 2 then
+        total <- total + uint64 (MemoryMarshal.Read<uint16>(Span.op_Implicit tail: ReadOnlySpan<byte>))
 
-    while i + 1 < tail.Length do
-        rest <- rest + uint64 (MemoryMarshal.Read<uint16>(tail.Slice i))
-        i <- i + 2
+    if tail.Length % 2 = 1 then
+        let last = uint64 tail[tail.Length - 1]
+        total <- total + if BitConverter.IsLittleEndian then last else last <<< 8
 
-    if i < tail.Length then
-        rest <- rest + if BitConverter.IsLittleEndian then uint64 tail[i] else uint64 tail[i] <<< 8
-
-    let native = uint16 (fold rest)
+    let native = uint16 (fold total)
 
     let bigEndian =
         if BitConverter.IsLittleEndian then

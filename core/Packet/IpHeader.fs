@@ -18,10 +18,23 @@ module IpProtocol =
     let tcp = 6uy
 
     [<Literal>]
+    let udp = 17uy
+
+    /// IPv6 extension headers that may stand in front of any protocol.
+    [<Literal>]
+    let hopByHop = 0uy
+
+    [<Literal>]
+    let routing = 43uy
+
+    [<Literal>]
     let ipv6Fragment = 44uy
 
     [<Literal>]
     let icmpV6 = 58uy
+
+    [<Literal>]
+    let destinationOptions = 60uy
 
 module IpV4 =
 
@@ -38,6 +51,9 @@ module IpV4 =
 
     [<Literal>]
     let lengthOffset = 2
+
+    [<Literal>]
+    let identificationOffset = 4
 
     [<Literal>]
     let flagsOffset = 6
