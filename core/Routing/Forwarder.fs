@@ -99,6 +99,27 @@ type Forwarder() =
             plane.State(own).CountIn frame.Length
             router.Route(own, frame)
 
+    /// A frame from a device with offloads: a super-packet is cut, an unfinished checksum is finished. What makes no sense is
+    /// dropped and counted.
+    member this.FromDevice(frame: Span<byte>, offload: Offload, now: Instant, outbox: Outbox) : unit =
+        if Offload.isNone offload then
+            this.FromDevice(frame, now, outbox)
+        elif frame.Length < Ethernet.headerSize then
+            outbox.Drop()
+        elif offload.Segments = Segments.none then
+            if Segmentation.complete offload (frame.Slice Ethernet.headerSize) then
+                this.FromDevice(frame, now, outbox)
+            else
+                outbox.Drop()
+        else
+            begin' now outbox
+            let plan = Segmentation.plan offload (frame.Slice Ethernet.headerSize)
+
+            if plan.Count = 0 then
+                outbox.Drop()
+            elif plane.HasFib then
+                router.RouteSegments(frame, plan)
+
     /// A datagram that came from `source` on a listening socket; it is opened in place.
     member _.FromSocket(socket: int, source: Endpoint, datagram: Span<byte>, now: Instant, outbox: Outbox) : unit =
         begin' now outbox

@@ -14,6 +14,9 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
     /// Errors and fragments are put together here.
     let scratch = Array.zeroCreate<byte> Protocol.mtu
 
+    /// One segment of a super-packet.
+    let segment = Array.zeroCreate<byte> Protocol.mtu
+
     /// Addresses that the control plane was told of, and the second when it was.
     let learned = Dictionary<uint64, int64>()
 
@@ -266,6 +269,47 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
                 | Mode.Hub -> Flood
 
             this.CarryOut(source, frame, decision)
+
+    /// Segment by segment, each as a frame of its own.
+    member private this.RouteEach(frame: Span<byte>, plan: Segmentation.Plan) : unit =
+        let packet = frame.Slice Ethernet.headerSize
+
+        for index in 0 .. plan.Count - 1 do
+            if Segmentation.length plan packet.Length index <= Protocol.mtu - Ethernet.headerSize then
+                let whole = segment.AsSpan()
+                frame.Slice(0, Ethernet.headerSize).CopyTo whole
+                let size = Segmentation.write plan packet index (whole.Slice Ethernet.headerSize)
+                this.Route(plane.Own, whole.Slice(0, Ethernet.headerSize + size))
+
+    /// Routes a super-packet that was read from the device behind an Ethernet header: once, where all its segments go the
+    /// same way.
+    member this.RouteSegments(frame: Span<byte>, plan: Segmentation.Plan) : unit =
+        let settings = plane.Fib.Settings
+        let own = plane.Own
+        let total = frame.Length - Ethernet.headerSize
+        let longest = Ethernet.headerSize + Segmentation.length plan total 0
+
+        for index in 0 .. plan.Count - 1 do
+            let length = Ethernet.headerSize + Segmentation.length plan total index
+
+            if length <= Protocol.mtu then
+                plane.State(own).CountIn length
+
+        let decision =
+            if settings.Mode.IsRouter && longest <= Protocol.mtu then
+                // Its headers say all that is asked, and the longest segment is as long as that.
+                Router.decide plane.Fib own (frame.Slice(0, longest))
+            else
+                Discard Reason.Silent
+
+        match decision with
+        | Deliver(owner, hop) when owner <> own ->
+            plane.Priority <- if settings.PriorityInheritance then Decision.priority frame else 0uy
+            clamp own hop frame
+
+            if not (sender.TrySegments(owner, frame, plan)) then
+                this.RouteEach(frame, plan)
+        | _ -> this.RouteEach(frame, plan)
 
     /// The time exceeded message about a frame that was punted, from the address that was found for it.
     member this.AnswerExpired(source: int, frame: Span<byte>, from: Ip) : unit =

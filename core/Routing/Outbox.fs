@@ -39,16 +39,19 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
     let mutable count = 0
     let mutable dropped = 0L
 
-    /// Room for a few hundred packets.
-    new() = Outbox(1 <<< 20, 1024, 1024)
+    /// Room for a few hundred packets, or for the many small segments that one super-packet may consist of.
+    new() = Outbox(1 <<< 20, 3072, 1024)
 
     /// Pinned, so that native calls can use addresses within it.
     member _.Arena: byte[] = arena
     member _.Entries: ReadOnlySpan<OutboxEntry> = ReadOnlySpan(entries, 0, count)
     member _.Punts: ResizeArray<Punt> = punts
 
-    /// Packets and punts that found no room since the outbox was made.
+    /// Packets and punts that found no room since the outbox was made, and packets that made no sense.
     member _.Dropped: int64 = dropped
+
+    /// A packet makes no sense.
+    member _.Drop() : unit = dropped <- dropped + 1L
 
     /// Half is free: whatever one more packet leads to will most likely fit.
     member _.HasRoom: bool = used <= arenaSize / 2 && count <= maxEntries / 2 && punts.Count <= maxPunts / 2

@@ -15,6 +15,12 @@ type internal Sender(plane: Plane) =
     /// The packet as its receiver wants it compressed.
     let packed = Array.zeroCreate<byte>(Compressor.Bound Protocol.mtu)
 
+    let writeIds (ids: PathChoice.Ids) (target: Peer) (datagram: Span<byte>) =
+        match ids with
+        | PathChoice.NoIds -> ()
+        | PathChoice.Direct -> Datagram.writeIds NodeId.none (plane.Peer plane.Own).Id datagram
+        | PathChoice.Relayed -> Datagram.writeIds target.Id (plane.Peer plane.Own).Id datagram
+
     let hopOf (peer: Peer) : PathChoice.Hop = { Node = peer.Index; Options = peer.Options; MinMtu = peer.MinMtu }
 
     /// Who is behind the device: learned from its own ARP and neighbour requests, overwritten into what it receives.
@@ -90,11 +96,7 @@ type internal Sender(plane: Plane) =
         let space = plane.Outbox.Reserve(idsSize + payload.Length + Record.DatagramOverhead)
 
         if space.Length > 0 then
-            match ids with
-            | PathChoice.NoIds -> ()
-            | PathChoice.Direct -> Datagram.writeIds NodeId.none (plane.Peer plane.Own).Id space
-            | PathChoice.Relayed -> Datagram.writeIds target.Id (plane.Peer plane.Own).Id space
-
+            writeIds ids target space
             let sealedSize = session.Seal(recordType, payload, space.Slice idsSize)
 
             plane.Outbox.AddDatagram(idsSize + sealedSize, plane.Priority, socket, address, relay.Index, payload.Length)
@@ -152,6 +154,66 @@ type internal Sender(plane: Plane) =
             | PathChoice.Tcp _ -> this.SealOverTcp(target, session, recordType, payload)
 
         this.Maintain(target, state)
+
+    /// Seals segment `index` of a super-packet, which is written to where it is sealed.
+    member private _.SealSegment
+        (session: Session, packet: Span<byte>, plan: Segmentation.Plan, index: int, ids: PathChoice.Ids, target: Peer)
+        : struct (int * int) =
+        let idsSize = if ids.IsNoIds then 0 else Datagram.idsSize
+        let size = Segmentation.length plan packet.Length index
+        let space = plane.Outbox.Reserve(idsSize + size + Record.DatagramOverhead)
+
+        if space.Length = 0 then
+            struct (0, size)
+        else
+            writeIds ids target space
+            let payload = space.Slice(idsSize + Record.DataOffset, size)
+            Segmentation.write plan packet index payload |> ignore
+            let sealedSize = session.Seal(Datagram.RecordType.packet, payload, space.Slice idsSize)
+            struct ((if sealedSize = 0 then 0 else idsSize + sealedSize), size)
+
+    /// Sends the segments of a super-packet if they all go the usual way: by UDP, uncompressed, unlogged. False, and nothing
+    /// done, if they do not. `frame` is what routing saw; its packet is cut by `plan`.
+    member this.TrySegments(target: int, frame: Span<byte>, plan: Segmentation.Plan) : bool =
+        let packet = frame.Slice Ethernet.headerSize
+        let longest = Segmentation.length plan packet.Length 0
+        let peer = plane.Peer target
+        let state = plane.State target
+
+        match state.Session with
+        | null -> false
+        | session when
+            peer.Sptps
+            && peer.Reachable
+            && peer.SendCompression = 0
+            && Ethernet.headerSize + longest <= (if peer.Neighbour then peer.MinMtu else Protocol.mtu)
+            && not (plane.Shows DebugLevel.traffic)
+            ->
+            match this.Path(PathChoice.Data, true, longest, peer) with
+            | PathChoice.Udp(relay, ids) ->
+                let relay = plane.Peer relay
+
+                match relay.Address with
+                | ValueSome address ->
+                    for index in 0 .. plan.Count - 1 do
+                        let struct (length, payload) = this.SealSegment(session, packet, plan, index, ids, peer)
+                        state.CountOut(Ethernet.headerSize + payload)
+
+                        if length > 0 then
+                            plane.Outbox.AddDatagram(
+                                length,
+                                plane.Priority,
+                                relay.Socket,
+                                address,
+                                relay.Index,
+                                payload
+                            )
+
+                    this.Maintain(peer, state)
+                    true
+                | ValueNone -> false
+            | PathChoice.Tcp _ -> false
+        | _ -> false
 
     /// A session was established: what waited for it can go.
     member this.SendWaiting(peer: int) : unit =
