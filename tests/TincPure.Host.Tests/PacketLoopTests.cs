@@ -6,6 +6,7 @@ using TincPure.Host.Linux;
 using TincPure.Host.Logs;
 using TincPure.Host.Sockets;
 using TincPure.Node;
+using TincPure.Packet;
 using TincPure.Primitives;
 using TincPure.Routing;
 
@@ -59,7 +60,7 @@ public sealed class PacketLoopTests : IDisposable
             outbox.AddDatagram(probe.payload.Length, 0, probe.socket, probe.target, probe.peer, probe.payload.Length);
         }
 
-        public void FromDevice(Span<byte> frame, Instant now, Outbox outbox) { }
+        public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) { }
 
         /// <summary>Bytes that the packet thread has allocated so far.</summary>
         public long Allocated { get; private set; }
@@ -109,6 +110,72 @@ public sealed class PacketLoopTests : IDisposable
         var batch = new List<Input>();
         _inputs.Take(batch, 10_000);
         Assert.Equal([Input.NewPunted(Punt.NewPathTooSmall(5, 70000))], batch);
+    }
+
+    /// <summary>Sends pieces of what it is told to send: all of one size but the last, numbered.</summary>
+    private sealed class Burst : IForwarder
+    {
+        public const int Size = 1200;
+
+        public void Apply(PacketCommand command, Instant now, Outbox outbox)
+        {
+            if (command is not PacketCommand.SendProbe probe)
+                return;
+            for (var start = 0; start < probe.payload.Length; start += Size)
+            {
+                var piece = probe.payload.AsSpan(start, Math.Min(Size, probe.payload.Length - start));
+                piece.CopyTo(outbox.Reserve(piece.Length));
+                outbox.AddDatagram(piece.Length, 0, probe.socket, probe.target, probe.peer, piece.Length);
+            }
+        }
+
+        public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) { }
+
+        public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) { }
+    }
+
+    /// <summary>Collects what it is given.</summary>
+    private sealed class Collector : IForwarder
+    {
+        public System.Collections.Concurrent.BlockingCollection<byte[]> Datagrams { get; } = [];
+
+        public void Apply(PacketCommand command, Instant now, Outbox outbox) { }
+
+        public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) { }
+
+        public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) =>
+            Datagrams.Add(datagram.ToArray());
+    }
+
+    [Fact]
+    public void Runs_of_datagrams_arrive_one_by_one_at_sockets_and_at_packet_loops()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+
+        var bytes = new byte[90 * Burst.Size + 17];
+        new Random(1).NextBytes(bytes);
+        var expected = bytes.Chunk(Burst.Size).ToList();
+        using var sender = Loop(new Burst(), portable: false);
+
+        _peer.ReceiveBufferSize = 1 << 20;
+        sender.Post(PacketCommand.NewSendProbe(5, Endpoints.FromSocket(_peer.LocalEndPoint), 0, bytes));
+        var buffer = new byte[70000];
+        foreach (var piece in expected)
+            Assert.Equal(piece, buffer[.._peer.Receive(buffer)]);
+
+        var collector = new Collector();
+        using var socket = Udp();
+        socket.ReceiveBufferSize = 1 << 20;
+        using var receiver = new LinuxPacketLoop(
+            collector, new DummyDevice(), [socket], new InputQueue(), new Clock(), _log);
+        receiver.Start();
+        sender.Post(PacketCommand.NewSendProbe(5, Endpoints.FromSocket(socket.LocalEndPoint), 0, bytes));
+        foreach (var piece in expected)
+        {
+            Assert.True(collector.Datagrams.TryTake(out var datagram, 10_000));
+            Assert.Equal(piece, datagram);
+        }
     }
 
     [Fact]

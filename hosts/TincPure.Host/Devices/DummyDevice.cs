@@ -1,3 +1,5 @@
+using TincPure.Routing;
+
 namespace TincPure.Host.Devices;
 
 /// <summary>A device that never delivers anything and swallows everything (spec 07 §4).</summary>
@@ -19,7 +21,7 @@ internal sealed class DummyDevice : IDevice
         return DeviceRead.Done;
     }
 
-    public int Write(ReadOnlySpan<byte> frame) => 0;
+    public int Write(Outbox outbox) => 0;
 
     public void Dispose() { }
 }

@@ -1,8 +1,10 @@
+using TincPure.Packet;
+
 namespace TincPure.Host.Devices;
 
 /// <summary>
-/// Frames read from a device in one turn, one behind the other in a pinned buffer. A device that delivers
-/// super-packets splits them into several frames here.
+/// Frames read from a device in one turn, one behind the other in a pinned buffer. With each is what a device with
+/// offloads left to be done.
 /// </summary>
 internal sealed class FrameBatch
 {
@@ -18,6 +20,7 @@ internal sealed class FrameBatch
 
     private readonly int[] _starts = new int[MaxFrames];
     private readonly int[] _lengths = new int[MaxFrames];
+    private readonly Offload[] _offloads = new Offload[MaxFrames];
     private int _end;
 
     public int Count { get; private set; }
@@ -30,9 +33,15 @@ internal sealed class FrameBatch
 
     public Span<byte> this[int index] => _buffer.AsSpan(_starts[index], _lengths[index]);
 
+    public ref readonly Offload OffloadOf(int index) => ref _offloads[index];
+
     /// <summary>Takes the first <paramref name="length"/> bytes of <see cref="Room"/> as a frame.</summary>
-    public void Add(int length)
+    public void Add(int length) => Add(length, OffloadModule.none);
+
+    /// <summary>Takes the first <paramref name="length"/> bytes of <see cref="Room"/> as a frame with something left to do.</summary>
+    public void Add(int length, in Offload offload)
     {
+        _offloads[Count] = offload;
         _starts[Count] = _end;
         _lengths[Count] = length;
         Count++;

@@ -1,3 +1,5 @@
+using TincPure.Routing;
+
 namespace TincPure.Host.Devices;
 
 /// <summary>How a read of a device ended.</summary>
@@ -37,6 +39,9 @@ internal interface IDevice : IDisposable
     /// <summary>Fills the batch with what is there, without waiting; on failure <paramref name="errno"/> says why.</summary>
     DeviceRead Read(FrameBatch batch, out int errno);
 
-    /// <summary>Writes one frame; 0, or the error number.</summary>
-    int Write(ReadOnlySpan<byte> frame);
+    /// <summary>
+    /// Writes every frame among the entries of the outbox, in order, and may change it; the error number of the last
+    /// that failed, or 0.
+    /// </summary>
+    int Write(Outbox outbox);
 }

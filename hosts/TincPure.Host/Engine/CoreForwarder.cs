@@ -1,3 +1,4 @@
+using TincPure.Packet;
 using TincPure.Primitives;
 using TincPure.Routing;
 
@@ -10,7 +11,8 @@ internal sealed class CoreForwarder : IForwarder
 
     public void Apply(PacketCommand command, Instant now, Outbox outbox) => _forwarder.Apply(command, now, outbox);
 
-    public void FromDevice(Span<byte> frame, Instant now, Outbox outbox) => _forwarder.FromDevice(frame, now, outbox);
+    public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) =>
+        _forwarder.FromDevice(frame, offload, now, outbox);
 
     public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) =>
         _forwarder.FromSocket(socket, source, datagram, now, outbox);

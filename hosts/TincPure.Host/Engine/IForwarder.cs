@@ -1,3 +1,4 @@
+using TincPure.Packet;
 using TincPure.Primitives;
 using TincPure.Routing;
 
@@ -8,8 +9,8 @@ internal interface IForwarder
 {
     void Apply(PacketCommand command, Instant now, Outbox outbox);
 
-    /// <summary>The frame may be changed in place.</summary>
-    void FromDevice(Span<byte> frame, Instant now, Outbox outbox);
+    /// <summary>The frame may be changed in place; the offload says what is left to do to it.</summary>
+    void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox);
 
     /// <summary>The datagram may be changed in place.</summary>
     void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox);

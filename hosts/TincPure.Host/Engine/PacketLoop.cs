@@ -94,7 +94,7 @@ internal abstract class PacketLoop : IDisposable
         var now = _clock.Now();
         for (var i = 0; i < _frames.Count; i++)
         {
-            _forwarder.FromDevice(_frames[i], now, Outbox);
+            _forwarder.FromDevice(_frames[i], _frames.OffloadOf(i), now, Outbox);
             if (!Outbox.HasRoom)
                 Flush();
         }
@@ -138,24 +138,13 @@ internal abstract class PacketLoop : IDisposable
             return;
 
         SendDatagrams();
-        WriteFrames();
+        var errno = Device.Write(Outbox);
+        if (errno != 0)
+            Complain(
+                DebugLevel.always, Priority.Error, "Can't write to " + Device.Description + " " + Device.Path, errno);
         foreach (var punt in Outbox.Punts)
             Inputs.Post(punt);
         Outbox.Reset();
-    }
-
-    private void WriteFrames()
-    {
-        foreach (ref readonly var entry in Outbox.Entries)
-        {
-            if (entry.Kind != EntryKind.Device)
-                continue;
-
-            var errno = Device.Write(Outbox.Arena.AsSpan(entry.Offset, entry.Length));
-            if (errno != 0)
-                Complain(
-                    DebugLevel.always, Priority.Error, "Can't write to " + Device.Description + " " + Device.Path, errno);
-        }
     }
 
     /// <summary>The path refuses a datagram of this size.</summary>

@@ -18,7 +18,10 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     private readonly int _commands = Libc.EventDescriptor(0, Libc.EFD_NONBLOCK | Libc.EFD_CLOEXEC);
     private readonly int[] _sockets;
     private readonly DatagramReader _reader = new();
-    private readonly DatagramWriter _writer = new();
+    private readonly DatagramWriter _writer = new() { JoinsRuns = true };
+
+    /// <summary>For the datagrams of a run that the kernel did not take as one message.</summary>
+    private readonly DatagramWriter _pieces = new();
     private bool _deviceWatched;
 
     public LinuxPacketLoop(
@@ -28,7 +31,11 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
         _sockets = [.. sockets.Select(socket => (int)socket.Handle)];
         _ready.Add(_commands, CommandsTag);
         for (var i = 0; i < _sockets.Length; i++)
+        {
             _ready.Add(_sockets[i], i);
+            DatagramReader.AskForGluing(_sockets[i]);
+            _writer.JoinsRuns &= DatagramWriter.CanJoin(_sockets[i]);
+        }
     }
 
     protected override void Turn()
@@ -84,8 +91,16 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
         var now = Now();
         for (var i = 0; i < count; i++)
         {
-            if (_reader.TryGet(i, out var source, out var datagram))
-                Received(socket, source, datagram, now);
+            if (!_reader.TryGet(i, out var source, out var datagrams, out var size))
+                continue;
+
+            do
+            {
+                var length = Math.Min(size, datagrams.Length);
+                Received(socket, source, datagrams[..length], now);
+                datagrams = datagrams[length..];
+            }
+            while (!datagrams.IsEmpty);
         }
 
         Flush();
@@ -104,33 +119,56 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
                 if (entry.Kind != EntryKind.Datagram || (uint)entry.Socket >= (uint)_sockets.Length)
                     continue;
 
+                if (entry.Socket == socket && _writer.TryJoin(i, entries))
+                    continue;
                 if (entry.Socket != socket || _writer.IsFull)
-                    SendGathered(socket);
+                    SendGathered(_writer, socket, arena);
                 socket = entry.Socket;
                 _writer.Add(i, entry, arena);
             }
-        }
 
-        SendGathered(socket);
+            SendGathered(_writer, socket, arena);
+        }
     }
 
-    private void SendGathered(int socket)
+    private void SendGathered(DatagramWriter writer, int socket, byte* arena)
     {
-        for (var i = 0; i < _writer.Count;)
+        for (var i = 0; i < writer.Count;)
         {
-            var sent = _writer.Send(_sockets[socket], i);
+            var sent = writer.Send(_sockets[socket], i);
             if (sent > 0)
                 i += sent;
             else if (-sent != Libc.EINTR)
-                SendFailed(_writer.EntryOf(i++), -sent);
+                SendFailed(writer.EntriesOf(i++), socket, arena, -sent);
         }
 
-        _writer.Clear();
+        writer.Clear();
     }
 
-    private void SendFailed(int entryIndex, int errno)
+    private void SendFailed((int First, int Count) run, int socket, byte* arena, int errno)
     {
-        ref readonly var entry = ref Outbox.Entries[entryIndex];
+        if (run.Count == 1)
+        {
+            SendFailed(Outbox.Entries[run.First], errno);
+        }
+        else if (errno is Libc.EMSGSIZE or Libc.EINVAL or Libc.EIO)
+        {
+            // One by one they may go: the kernel cuts no message for some devices, and never one whose pieces the path
+            // refuses (spec 07 §15.5).
+            if (errno != Libc.EMSGSIZE)
+                _writer.JoinsRuns = false;
+            for (var i = run.First; i < run.First + run.Count; i++)
+                _pieces.Add(i, Outbox.Entries[i], arena);
+            SendGathered(_pieces, socket, arena);
+        }
+        else
+        {
+            SendFailed(Outbox.Entries[run.First], errno);
+        }
+    }
+
+    private void SendFailed(in OutboxEntry entry, int errno)
+    {
         switch (errno)
         {
             case Libc.EMSGSIZE:

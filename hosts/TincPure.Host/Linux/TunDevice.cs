@@ -1,34 +1,46 @@
 using System.Text;
 using TincPure.Host.Devices;
 using TincPure.Host.Process;
+using TincPure.Packet;
+using TincPure.Routing;
 
 namespace TincPure.Host.Linux;
 
 /// <summary>
 /// A TUN interface without packet information: the ethertype of a frame comes from the version of the IP packet, and
-/// other frames are not written (spec 07 §3).
+/// other frames are not written (spec 07 §3). Where the kernel offers it, TCP and UDP come and go as super-packets
+/// (spec 07 §15).
 /// </summary>
 internal sealed unsafe class TunDevice : IDevice
 {
     public const string DefaultPath = "/dev/net/tun";
 
-    private const int EthernetHeader = 14;
     private const int MaxInterfaceName = 15;
     private const int RequestSize = 40;
     private const ushort IffTun = 0x0001;
     private const ushort IffNoPacketInformation = 0x1000;
+    private const ushort IffOffload = 0x4000;
 
-    /// <summary>TUNSETIFF: an int to write, so its direction bits differ on ppc64le.</summary>
-    private static nuint SetInterface =>
+    /// <summary>TUNSETOFFLOAD: checksums, TCP over IPv4 and IPv6, ECN; and UDP, since Linux 6.2.</summary>
+    private const uint OffloadTcp = 0x0f, OffloadUdp = 0x60;
+
+    /// <summary>Requests to write an int, whose direction bits differ on ppc64le.</summary>
+    private static nuint SetInterface => Direction | 0x454CA;
+
+    private static nuint SetOffload => Direction | 0x454D0;
+
+    private static nuint Direction =>
         System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture
             == System.Runtime.InteropServices.Architecture.Ppc64le
-            ? 0x800454CA
-            : 0x400454CA;
+            ? 0x80000000
+            : 0x40000000;
 
+    private readonly SuperPacketWriter? _writer;
     private int _descriptor;
 
-    private TunDevice(string path, string interfaceName, int descriptor)
+    private TunDevice(string path, string interfaceName, int descriptor, SuperPacketWriter? writer)
     {
+        _writer = writer;
         Path = path;
         Interface = interfaceName;
         _descriptor = descriptor;
@@ -56,12 +68,8 @@ internal sealed unsafe class TunDevice : IDevice
         request.Clear();
         var name = Encoding.UTF8.GetBytes(wantedName);
         name.AsSpan(0, Math.Min(name.Length, MaxInterfaceName)).CopyTo(request);
-        BitConverter.TryWriteBytes(request[16..], (ushort)(IffTun | IffNoPacketInformation));
-
-        int result;
-        fixed (byte* first = request)
-            result = Libc.Ioctl(descriptor, SetInterface, first);
-        if (result < 0)
+        var offloads = TrySetInterface(descriptor, request, IffTun | IffNoPacketInformation | IffOffload);
+        if (!offloads && !TrySetInterface(descriptor, request, IffTun | IffNoPacketInformation))
         {
             var reason = ErrorText.OfErrno(Libc.LastError);
             Libc.Close(descriptor);
@@ -70,17 +78,39 @@ internal sealed unsafe class TunDevice : IDevice
 
         var given = request[..(MaxInterfaceName + 1)];
         var length = given.IndexOf((byte)0);
-        return new TunDevice(path, Encoding.UTF8.GetString(given[..(length < 0 ? MaxInterfaceName : length)]), descriptor);
+        return new TunDevice(
+            path,
+            Encoding.UTF8.GetString(given[..(length < 0 ? MaxInterfaceName : length)]),
+            descriptor,
+            offloads ? Offloaded(descriptor) : null);
+    }
+
+    private static bool TrySetInterface(int descriptor, Span<byte> request, int flags)
+    {
+        BitConverter.TryWriteBytes(request[16..], (ushort)flags);
+        fixed (byte* first = request)
+            return Libc.Ioctl(descriptor, SetInterface, first) >= 0;
+    }
+
+    /// <summary>Asks for as much as the kernel has. Without any of it packets still come and go behind an empty offload.</summary>
+    private static SuperPacketWriter Offloaded(int descriptor)
+    {
+        var takesUdp = Libc.Ioctl(descriptor, SetOffload, (void*)(OffloadTcp | OffloadUdp)) >= 0;
+        if (!takesUdp)
+            Libc.Ioctl(descriptor, SetOffload, (void*)OffloadTcp);
+        return new SuperPacketWriter(descriptor, takesUdp);
     }
 
     public DeviceRead Read(FrameBatch batch, out int errno)
     {
+        // An offload stands where the end of the Ethernet header will be.
+        var start = IpFrames.HeaderSize - (_writer is null ? 0 : OffloadModule.size);
         while (!batch.IsFull)
         {
             var room = batch.Room;
             nint count;
             fixed (byte* first = room)
-                count = Libc.Read(_descriptor, first + EthernetHeader, (nuint)(room.Length - EthernetHeader));
+                count = Libc.Read(_descriptor, first + start, (nuint)(room.Length - start));
 
             if (count <= 0)
             {
@@ -92,38 +122,39 @@ internal sealed unsafe class TunDevice : IDevice
                 return errno == Libc.EBADFD ? DeviceRead.Gone : DeviceRead.Failed;
             }
 
+            var length = start + (int)count;
+            var offload = _writer is null ? OffloadModule.none : OffloadModule.read(room[start..]);
+
             // What is neither IPv4 nor IPv6 has no ethertype and no place to go.
-            if (WriteHeader(room, room[EthernetHeader] >> 4))
-                batch.Add((int)count + EthernetHeader);
+            if (length > IpFrames.HeaderSize && IpFrames.TryWriteHeader(room))
+                batch.Add(length, offload);
         }
 
         errno = 0;
         return DeviceRead.Done;
     }
 
-    private static bool WriteHeader(Span<byte> frame, int version)
+    public int Write(Outbox outbox)
     {
-        frame[..12].Clear();
-        if (version == 4)
-            (frame[12], frame[13]) = (0x08, 0x00);
-        else if (version == 6)
-            (frame[12], frame[13]) = (0x86, 0xdd);
-        else
-            return false;
-        return true;
-    }
+        if (_writer is not null)
+            return _writer.Write(outbox);
 
-    public int Write(ReadOnlySpan<byte> frame)
-    {
-        // The kernel takes IP packets only.
-        if (frame.Length <= EthernetHeader || frame[EthernetHeader] >> 4 is not (4 or 6))
-            return 0;
-
-        fixed (byte* first = frame)
+        var failure = 0;
+        fixed (byte* arena = outbox.Arena)
         {
-            var count = Libc.Write(_descriptor, first + EthernetHeader, (nuint)(frame.Length - EthernetHeader));
-            return count < 0 ? Libc.LastError : 0;
+            foreach (ref readonly var entry in outbox.Entries)
+            {
+                // The kernel takes IP packets only.
+                if (entry.Kind != EntryKind.Device || !IpFrames.IsIp(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+                    continue;
+
+                var packet = arena + entry.Offset + IpFrames.HeaderSize;
+                if (Libc.Write(_descriptor, packet, (nuint)(entry.Length - IpFrames.HeaderSize)) < 0)
+                    failure = Libc.LastError;
+            }
         }
+
+        return failure;
     }
 
     public void Dispose()

@@ -1,0 +1,27 @@
+namespace TincPure.Host.Devices;
+
+/// <summary>Frames of devices that carry bare IP packets: the header in front of them is made up.</summary>
+internal static class IpFrames
+{
+    public const int HeaderSize = 14;
+
+    /// <summary>Writes the header of a frame whose packet is in its place; false if that is neither IPv4 nor IPv6.</summary>
+    public static bool TryWriteHeader(Span<byte> frame)
+    {
+        frame[..12].Clear();
+        switch (frame[HeaderSize] >> 4)
+        {
+            case 4:
+                (frame[12], frame[13]) = (0x08, 0x00);
+                return true;
+            case 6:
+                (frame[12], frame[13]) = (0x86, 0xdd);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    public static bool IsIp(ReadOnlySpan<byte> frame) =>
+        frame.Length > HeaderSize && frame[HeaderSize] >> 4 is 4 or 6;
+}

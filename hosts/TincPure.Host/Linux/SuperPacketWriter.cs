@@ -1,0 +1,90 @@
+using TincPure.Host.Devices;
+using TincPure.Packet;
+using TincPure.Routing;
+
+namespace TincPure.Host.Linux;
+
+/// <summary>
+/// Writes packets to a TUN device that takes super-packets: those of a flow that follow each other in one call, put
+/// together by the kernel from where they are (spec 07 §15.4).
+/// </summary>
+internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp)
+{
+    private const int MaxPackets = 512;
+
+    private readonly Coalescer _packets = new(MaxPackets);
+    private readonly Libc.IoVector[] _vectors = GC.AllocateArray<Libc.IoVector>(MaxPackets + 1, pinned: true);
+    private int _failure;
+
+    /// <summary>Writes every frame in the outbox, in order; the error number of the last that failed, or 0.</summary>
+    public int Write(Outbox outbox)
+    {
+        _failure = 0;
+        _packets.Reset(takesUdp);
+        foreach (ref readonly var entry in outbox.Entries)
+        {
+            if (entry.Kind != EntryKind.Device || !IpFrames.IsIp(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+                continue;
+
+            if (_packets.IsFull)
+                WriteGroups(outbox.Arena);
+            _packets.Add(outbox.Arena, entry.Offset + IpFrames.HeaderSize, entry.Length - IpFrames.HeaderSize);
+        }
+
+        WriteGroups(outbox.Arena);
+        return _failure;
+    }
+
+    private void WriteGroups(byte[] arena)
+    {
+        _packets.Finish(arena);
+        fixed (byte* first = arena)
+        {
+            for (var group = 0; group < _packets.Groups; group++)
+            {
+                // What the kernel does not take in one piece it takes in several.
+                if (_packets.Count(group) == 1 || !TryWriteMerged(first, group))
+                    WriteEach(first, group);
+            }
+        }
+
+        _packets.Reset(takesUdp);
+    }
+
+    private bool TryWriteMerged(byte* arena, int group)
+    {
+        fixed (byte* headers = _packets.Headers)
+        fixed (Libc.IoVector* vectors = _vectors)
+        {
+            var header = _packets.HeaderLength(group);
+            var count = 0;
+            vectors[count++] = new Libc.IoVector
+            {
+                Base = headers + _packets.HeaderStart(group),
+                Length = (nuint)(OffloadModule.size + header),
+            };
+            for (var packet = _packets.First(group); packet >= 0; packet = _packets.Next(packet))
+            {
+                vectors[count++] = new Libc.IoVector
+                {
+                    Base = arena + _packets.Offset(packet) + header,
+                    Length = (nuint)(_packets.Length(packet) - header),
+                };
+            }
+
+            return Libc.WriteVector(descriptor, vectors, count) >= 0;
+        }
+    }
+
+    private void WriteEach(byte* arena, int group)
+    {
+        for (var packet = _packets.First(group); packet >= 0; packet = _packets.Next(packet))
+        {
+            // An empty offload takes the place of the Ethernet header.
+            var start = arena + _packets.Offset(packet) - OffloadModule.size;
+            new Span<byte>(start, OffloadModule.size).Clear();
+            if (Libc.Write(descriptor, start, (nuint)(_packets.Length(packet) + OffloadModule.size)) < 0)
+                _failure = Libc.LastError;
+        }
+    }
+}
