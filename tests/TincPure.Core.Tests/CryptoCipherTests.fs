@@ -2,6 +2,7 @@ module TincPure.Core.Tests.CryptoCipherTests
 
 open System
 open System.Numerics
+open System.Runtime.Intrinsics.X86
 open System.Security.Cryptography
 open System.Text
 open TincPure.Crypto
@@ -120,6 +121,30 @@ let ``Poly1305 is that of RFC 8439`` () =
 
     for key, message, tag in cases do
         Assert.Equal(tag, lowHex (poly1305 (ofHex key) (ofHex message)))
+
+[<Fact>]
+let ``Poly1305 in vectors is Poly1305 in words, at any length and alignment`` () =
+    let kernels =
+        [ if Avx2.IsSupported then
+              Poly1305.Kernel.Middle
+          if Avx512F.IsSupported then
+              Poly1305.Kernel.Wide ]
+
+    let random = Random 1305
+
+    for length in 0..1700 do
+        for dense in [ false; true ] do
+            let fill count = if dense then Array.create count 0xffuy else randomBytes random count
+            let key = fill 32
+            let start = random.Next 64
+            let message = fill (start + length)
+            let expected, actual = Array.zeroCreate<byte> 16, Array.zeroCreate<byte> 16
+            let message = ReadOnlySpan(message, start, length)
+            Poly1305.tagWith Poly1305.Kernel.Scalar (ReadOnlySpan key) message (Span expected)
+
+            for kernel in kernels do
+                Poly1305.tagWith kernel (ReadOnlySpan key) message (Span actual)
+                Assert.Equal<byte>(expected, actual)
 
 [<Fact>]
 let ``Poly1305 agrees with its definition for any key and message`` () =
