@@ -1,6 +1,7 @@
 using TincPure.Host.Devices;
 using TincPure.Host.Logs;
 using TincPure.Host.Process;
+using TincPure.Routing;
 
 namespace TincPure.Host.Linux;
 
@@ -73,14 +74,23 @@ internal sealed unsafe class TapDevice : IDevice
         return DeviceRead.Done;
     }
 
-    public int Write(ReadOnlySpan<byte> frame)
+    public int Write(Outbox outbox)
     {
-        // The kernel takes nothing shorter.
-        if (frame.Length < EthernetHeader)
-            return 0;
+        var failure = 0;
+        fixed (byte* arena = outbox.Arena)
+        {
+            foreach (ref readonly var entry in outbox.Entries)
+            {
+                // The kernel takes nothing shorter than a header.
+                if (entry.Kind != EntryKind.Device || entry.Length < EthernetHeader)
+                    continue;
 
-        fixed (byte* first = frame)
-            return Libc.Write(_descriptor, first, (nuint)frame.Length) < 0 ? Libc.LastError : 0;
+                if (Libc.Write(_descriptor, arena + entry.Offset, (nuint)entry.Length) < 0)
+                    failure = Libc.LastError;
+            }
+        }
+
+        return failure;
     }
 
     public void Dispose()
