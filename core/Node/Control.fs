@@ -103,10 +103,16 @@ let private dumpTraffic (turn: Turn) (id: ConnectionId) (traffic: int -> Traffic
 
 let private endOfDump (turn: Turn) (id: ConnectionId) (sub: int) = reply turn id [ sub.ToString() ]
 
-/// The packet plane has counted; the dump that waits for it can be written.
-let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : unit =
+/// The answer to a request of the client waits for the packet plane or for files. Its next request waits too, so that
+/// answers come in the order of the requests.
+let isWaiting (turn: Turn) (id: ConnectionId) : bool =
+    turn.Node.PendingDumps |> List.exists (fun (_, waiting, _) -> waiting = id)
+    || List.contains id turn.Node.PendingReloads
+
+/// The packet plane has counted; the dump that waits for it can be written. Says who waited.
+let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : ConnectionId voption =
     match turn.Node.PendingDumps |> List.tryFind (fun (waiting, _, _) -> waiting = token) with
-    | None -> ()
+    | None -> ValueNone
     | Some(_, id, sub) ->
         turn.Node <-
             { turn.Node with
@@ -126,6 +132,7 @@ let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : unit =
             dump turn id traffic (turn.Peer index)
 
         endOfDump turn id sub
+        ValueSome id
 
 let private askTraffic (turn: Turn) (id: ConnectionId) (sub: int) =
     let token = turn.Node.NextRequest
@@ -286,9 +293,12 @@ let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : uni
     else
         reply turn id [ ControlRequest.invalid.ToString() ]
 
-/// What the last reload led to.
-let reloaded (turn: Turn) (succeeded: bool) : unit =
-    for id in turn.Node.PendingReloads do
+/// What the last reload led to. Says who waited.
+let reloaded (turn: Turn) (succeeded: bool) : ConnectionId list =
+    let waiting = turn.Node.PendingReloads
+    turn.Node <- { turn.Node with PendingReloads = [] }
+
+    for id in waiting do
         answer turn id ControlRequest.reload (if succeeded then 0 else invalidArgument)
 
-    turn.Node <- { turn.Node with PendingReloads = [] }
+    waiting

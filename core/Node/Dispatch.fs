@@ -214,6 +214,7 @@ let rec private pumpWith (turn: Turn) (id: ConnectionId) (random: byte[]) : unit
     | ValueNone
     | ValueSome { Stage = Identified _ }
     | ValueSome { Stage = Connecting } -> ()
+    | ValueSome { Stage = Stage.Control _ } when Control.isWaiting turn id -> ()
     | ValueSome({ Proxy = ValueSome expected } as connection) ->
         if proxy turn connection expected then
             pumpWith turn id random
@@ -235,7 +236,7 @@ let rec private pumpWith (turn: Turn) (id: ConnectionId) (random: byte[]) : unit
 /// first is over only when the peer has signed the KEX that it has not seen yet.
 let pump (turn: Turn) (id: ConnectionId) : unit = pumpWith turn id (turn.RandomBytes Handshake.RandomSize)
 
-/// Bytes that may pile up while a host file is being read.
+/// Bytes that may pile up while a host file is being read, or an answer is not ready.
 let private maxUnread = 128 * 1024
 
 /// Bytes from the socket.
@@ -248,6 +249,7 @@ let received (turn: Turn) (id: ConnectionId) (bytes: byte[]) : unit =
         turn.SetConnection { connection with Reader = reader }
 
         match connection.Stage with
+        | Stage.Control _
         | Identified _ when Framing.unread reader > maxUnread ->
             turn.Log(DebugLevel.always, Priority.Error, "Input buffer full for " + Label.connection connection)
             abandon turn connection

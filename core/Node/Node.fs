@@ -249,7 +249,10 @@ let private punted (turn: Turn) (punt: Punt) =
             Priority.Warning,
             "Received UDP packet from unknown source " + Endpoint.toText source
         )
-    | Traffic(token, counts) -> Control.trafficCounted turn token counts
+    | Traffic(token, counts) ->
+        match Control.trafficCounted turn token counts with
+        | ValueSome id -> Dispatch.pump turn id
+        | ValueNone -> ()
     | PacketLog line -> turn.Log(line.Level, line.Priority, line.Text)
 
 // ---- Inputs
@@ -275,15 +278,15 @@ let private hostFileRead (turn: Turn) (name: NodeName) (file: HostFile) =
 
 let private configurationRead (turn: Turn) (result: Result<Settings, string list>) =
     match result with
-    | Ok settings ->
-        Reload.apply turn settings
-        Control.reloaded turn true
+    | Ok settings -> Reload.apply turn settings
     | Error problems ->
         for problem in problems do
             turn.Log(DebugLevel.always, Priority.Error, problem)
 
         turn.Log(DebugLevel.always, Priority.Error, "Unable to reread configuration file.")
-        Control.reloaded turn false
+
+    for id in Control.reloaded turn (Result.isOk result) do
+        Dispatch.pump turn id
 
 let private signalled (turn: Turn) (signal: Signal) =
     let notice text = turn.Log(DebugLevel.always, Priority.Notice, text)
