@@ -82,11 +82,12 @@ internal sealed unsafe class TapDevice : IDevice
             foreach (ref readonly var entry in outbox.Entries)
             {
                 // The kernel takes nothing shorter than a header.
-                if (entry.Kind != EntryKind.Device || entry.Length < EthernetHeader)
-                    continue;
-
-                if (Libc.Write(_descriptor, arena + entry.Offset, (nuint)entry.Length) < 0)
+                if (entry.Kind == EntryKind.Device
+                    && entry.Length >= EthernetHeader
+                    && Libc.Write(_descriptor, arena + entry.Offset, (nuint)entry.Length) < 0)
+                {
                     failure = Libc.LastError;
+                }
             }
         }
 
