@@ -43,6 +43,8 @@ internal static class CommandTable
             "exchange-all" => ExchangeCommands.ExchangeAll,
             "network" => NetworkCommand.Run,
             "edit" => EditCommand.Run,
+            "sign" => SignCommands.Sign,
+            "verify" => SignCommands.Verify,
             "help" => (session, _) => ShowHelp(session),
             "version" => (session, arguments) =>
                 arguments.Length == 0 ? ShowVersion(session) : session.TooManyArguments(),
