@@ -12,10 +12,10 @@ open TincPure.Sptps
 open TincPure.Meta
 
 /// Random bytes that only the invited node knows (spec 01 §14.2).
-let private cookieSize = 18
+let cookieSize = 18
 
 /// Bytes of hashes that go into names and URLs.
-let private idSize = 18
+let idSize = 18
 
 /// Largest record in which the file travels.
 let private chunkSize = 1024
@@ -35,7 +35,7 @@ let private error (turn: Turn) (text: string) = turn.Log(DebugLevel.always, Prio
 let private keyText (key: byte[]) = Base64.encode (ReadOnlySpan key)
 
 /// Name of the file that the cookie opens.
-let private fileId (cookie: byte[]) (publicKey: byte[]) : string =
+let fileId (cookie: byte[]) (publicKey: byte[]) : string =
     let text = Encoding.ASCII.GetBytes(keyText publicKey)
     let hash = SHA512.HashData(Array.append cookie text)
     Base64.encodeUrl (ReadOnlySpan(hash, 0, idSize))

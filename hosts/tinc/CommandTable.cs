@@ -43,6 +43,7 @@ internal static class CommandTable
             "exchange-all" => ExchangeCommands.ExchangeAll,
             "network" => NetworkCommand.Run,
             "edit" => EditCommand.Run,
+            "invite" => InviteCommand.Run,
             "sign" => SignCommands.Sign,
             "verify" => SignCommands.Verify,
             "help" => (session, _) => ShowHelp(session),

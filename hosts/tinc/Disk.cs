@@ -53,6 +53,102 @@ internal static class Disk
     /// <exception cref="DiskException">It cannot be written.</exception>
     public static void Append(string path, string text, UnixFileMode mode) => Save(path, text, FileMode.Append, mode);
 
+    /// <summary>Gives a file, new or old, this content as a whole: nobody sees a part of it.</summary>
+    /// <exception cref="DiskException">It cannot be written, and is as it was.</exception>
+    public static void Replace(string path, string text, UnixFileMode mode)
+    {
+        var temporary = path + ".tmp";
+        try
+        {
+            Delete(temporary);
+            Save(temporary, text, FileMode.CreateNew, mode);
+            Move(temporary, path);
+        }
+        catch (DiskException)
+        {
+            TryDelete(temporary);
+            throw;
+        }
+    }
+
+    private static void Move(string from, string to) => Try(() =>
+    {
+        File.Move(ByteText.decode(from), ByteText.decode(to), overwrite: true);
+        return true;
+    });
+
+    /// <summary>Renames a file, replacing another, and lets everybody run it.</summary>
+    /// <exception cref="DiskException">It cannot be done.</exception>
+    public static void MoveProgram(string from, string to)
+    {
+        SetMode(from, SharedFolder);
+        Move(from, to);
+    }
+
+    /// <summary>Gives a file or folder exactly these rights, where there are such.</summary>
+    /// <exception cref="DiskException">It is not ours to change.</exception>
+    public static void SetMode(string path, UnixFileMode mode) => Try(() =>
+    {
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(ByteText.decode(path), mode);
+        return true;
+    });
+
+    /// <exception cref="DiskException">It cannot be renamed.</exception>
+    public static void MoveFolder(string from, string to) => Try(() =>
+    {
+        Directory.Move(ByteText.decode(from), ByteText.decode(to));
+        return true;
+    });
+
+    /// <exception cref="DiskException">No file can be made in it; with the whole message.</exception>
+    public static void CheckWritable(string folder, string complaint)
+    {
+        var probe = folder + Path.DirectorySeparatorChar + ".writable.tmp";
+        try
+        {
+            Save(probe, "", FileMode.Create, Private);
+            Delete(probe);
+        }
+        catch (DiskException e)
+        {
+            throw new DiskException(complaint + folder + ": " + e.Message);
+        }
+    }
+
+    /// <summary>Makes a folder that others may read.</summary>
+    /// <exception cref="DiskException">It cannot be made; with the whole message.</exception>
+    public static void MakeFolderOrSay(string path)
+    {
+        try
+        {
+            MakeFolder(path, SharedFolder);
+        }
+        catch (DiskException e)
+        {
+            throw new DiskException("Could not create directory " + path + ": " + e.Message);
+        }
+    }
+
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            Delete(path);
+        }
+        catch (DiskException)
+        {
+            // What went wrong before is more to the point.
+        }
+    }
+
+    /// <exception cref="DiskException">It is there and cannot be removed.</exception>
+    public static void Delete(string path) => Try(() =>
+    {
+        File.Delete(ByteText.decode(path));
+        return true;
+    });
+
     private static void Save(string path, string text, FileMode fileMode, UnixFileMode mode)
     {
         var options = new FileStreamOptions { Mode = fileMode, Access = FileAccess.Write };

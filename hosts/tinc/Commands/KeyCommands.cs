@@ -52,9 +52,7 @@ internal static class KeyCommands
             session.Terminal.Fail(
                 "WARNING: generating a weak " + bits + " bits RSA key! " + DefaultBits + " or more bits are recommended.");
         session.Terminal.WriteError("Generating " + bits + " bits keys:\n");
-        using var key = RSA.Create(bits);
-        var privateText = key.ExportRSAPrivateKeyPem() + "\n";
-        var publicText = key.ExportRSAPublicKeyPem() + "\n";
+        var (privateText, publicText) = NewRsa(bits);
         session.Terminal.WriteError("Done.\n");
         return Save(session, KeyKind.Rsa, "private RSA key", PrivateFile(session, "rsa_key.priv"), privateText, Disk.Private, ask)
             && Save(session, KeyKind.Rsa, "public RSA key", PublicFile(session, name, "rsa_key.pub"), publicText, Disk.Shared, ask);
@@ -74,7 +72,14 @@ internal static class KeyCommands
                 KeyFile.printPublic(pair.Public), Disk.Shared, ask);
     }
 
-    private static KeyPair NewPair()
+    /// <summary>The texts of a new RSA key pair.</summary>
+    public static (string Private, string Public) NewRsa(int bits)
+    {
+        using var key = RSA.Create(bits);
+        return (key.ExportRSAPrivateKeyPem() + "\n", key.ExportRSAPublicKeyPem() + "\n");
+    }
+
+    public static KeyPair NewPair()
     {
         Span<byte> seed = stackalloc byte[Ed25519.SeedSize];
         RandomNumberGenerator.Fill(seed);
@@ -121,7 +126,7 @@ internal static class KeyCommands
         }
     }
 
-    private static void Disable(Session session, KeyKind kind, string file)
+    public static void Disable(Session session, KeyKind kind, string file)
     {
         try
         {
