@@ -44,6 +44,7 @@ internal static class CommandTable
             "network" => NetworkCommand.Run,
             "edit" => EditCommand.Run,
             "invite" => InviteCommand.Run,
+            "join" => JoinCommand.Run,
             "sign" => SignCommands.Sign,
             "verify" => SignCommands.Verify,
             "help" => (session, _) => ShowHelp(session),

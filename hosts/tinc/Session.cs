@@ -93,6 +93,15 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
         _locations = new Locations(roots, netName, config: null, pidFile: null);
     }
 
+    /// <summary>The network has a name now; options about places still hold.</summary>
+    public void AdoptNetName(string netName)
+    {
+        var config = ValueOption.ToObj(Options.Config);
+        if (config is not null)
+            terminal.WriteError("Both netname and configuration directory given, using the latter...\n");
+        _locations = new Locations(roots, netName, config, ValueOption.ToObj(Options.PidFile));
+    }
+
     /// <summary>Runs a command; the exit code.</summary>
     public int Execute(string[] words, bool fromShell)
     {

@@ -92,6 +92,13 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
         return _input.ReadLine();
     }
 
+    /// <summary>The next character, or null at the end of the input.</summary>
+    public char? ReadCharacter()
+    {
+        Flush();
+        return _input.Read() is >= 0 and var character ? (char)character : null;
+    }
+
     public string ReadToEnd() => _input.ReadToEnd();
 
     /// <summary>Tells the reader of our output that there is no more.</summary>

@@ -37,7 +37,7 @@ public sealed class TincVectorTests(ITestOutputHelper output)
     };
 
     private static readonly string[] LaterCommands =
-        ["fsck", "join", "top", "pcap"];
+        ["fsck", "top", "pcap"];
 
     [Theory]
     [InlineData("06-cli-config.json")]

@@ -20,6 +20,16 @@ internal static class EditCommand
         if (FileNamed(session.Locations, name) is not { } file)
             return session.Terminal.Fail("Invalid configuration filename.");
 
+        if (!Edit(session, file))
+            return 1;
+
+        session.AskForReload();
+        return 0;
+    }
+
+    /// <summary>Lets the user edit a file; false if the editor failed.</summary>
+    public static bool Edit(Session session, string file)
+    {
         session.Terminal.Flush();
         var editor = Editor;
         try
@@ -27,16 +37,13 @@ internal static class EditCommand
             using var process = System.Diagnostics.Process.Start(
                 new ProcessStartInfo(editor, [ByteText.decode(file)]) { UseShellExecute = false });
             process?.WaitForExit();
-            if (process is not { ExitCode: 0 })
-                return 1;
+            return process is { ExitCode: 0 };
         }
         catch (Win32Exception e)
         {
-            return session.Terminal.Fail("Could not start " + ByteText.encode(editor) + ": " + ErrorText.Of(e));
+            session.Terminal.Fail("Could not start " + ByteText.encode(editor) + ": " + ErrorText.Of(e));
+            return false;
         }
-
-        session.AskForReload();
-        return 0;
     }
 
     private static string Editor =>

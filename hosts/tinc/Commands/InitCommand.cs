@@ -107,7 +107,7 @@ internal static class InitCommand
     }
 
     /// <summary>Another port for the node if something has the usual one (spec 06 §6.3).</summary>
-    private static void ChoosePort(Session session, string name)
+    public static void ChoosePort(Session session, string name)
     {
         if (IsFree(DefaultPort))
             return;
