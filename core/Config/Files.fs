@@ -33,7 +33,7 @@ module Files =
             |> List.map (fun name -> Snapshot.path snapshot [ "conf.d"; name ])
         | _ -> []
 
-    let private hostNames (snapshot: Snapshot) : NodeName list =
+    let internal hostNames (snapshot: Snapshot) : NodeName list =
         match Map.tryFind "hosts" snapshot.Folders with
         | Some(Ok names) ->
             names
@@ -90,7 +90,7 @@ module Files =
             else
                 None)
 
-    let private serverEntries (snapshot: Snapshot) : struct (Entry list * string list) =
+    let internal serverEntries (snapshot: Snapshot) : struct (Entry list * string list) =
         let struct (options, badOptions) = options snapshot
 
         let files =
@@ -102,7 +102,7 @@ module Files =
         struct (serverOptions options @ List.collect (fun (struct (entries, _)) -> entries) files,
                 badOptions @ List.collect (fun (struct (_, errors)) -> errors) files)
 
-    let private hostEntries (snapshot: Snapshot) (name: NodeName) : struct (Entry list * string list) =
+    let internal hostEntries (snapshot: Snapshot) (name: NodeName) : struct (Entry list * string list) =
         let struct (options, _) = options snapshot
         let struct (entries, errors) = entriesOf snapshot (hostPath snapshot name)
         struct (hostOptions name options @ entries, errors)
@@ -144,16 +144,8 @@ module Files =
     /// The files that are still to be read before `readHost`.
     let wantedForHost (snapshot: Snapshot) (name: NodeName) : string list = hostWants snapshot name |> missing snapshot
 
-    let private readHostWith strictSubnets snapshot name : struct (HostSettings * LogLine list) =
-        let struct (entries, errors) = hostEntries snapshot name
-        let table = ConfigTable.ofEntries entries
-        let reader = Reader table
-
-        let text =
-            match Snapshot.fileOf snapshot (hostPath snapshot name) with
-            | Content(text, _) -> text
-            | _ -> ""
-
+    /// Where the public keys of a node may be.
+    let internal hostKeys (snapshot: Snapshot) (name: NodeName) (table: ConfigTable) : HostKeyFiles =
         let keyFile (kind: string) file =
             file
             |> ValueOption.map (fun file ->
@@ -162,12 +154,19 @@ module Files =
                 | CannotOpen(reason, _)
                 | CannotRead reason -> Error("Error reading " + kind + " public key file `" + file + "': " + reason))
 
-        let keyFiles: HostKeyFiles =
-            { Ed25519 = keyFile "Ed25519" (ed25519KeyFile snapshot table)
-              Rsa = keyFile "RSA" (rsaKeyFile snapshot table)
-              HostFile = text }
+        { Ed25519 = keyFile "Ed25519" (ed25519KeyFile snapshot table)
+          Rsa = keyFile "RSA" (rsaKeyFile snapshot table)
+          HostFile =
+            match Snapshot.fileOf snapshot (hostPath snapshot name) with
+            | Content(text, _) -> text
+            | _ -> "" }
 
-        let settings = HostSettings.read name strictSubnets keyFiles reader
+    let private readHostWith strictSubnets snapshot name : struct (HostSettings * LogLine list) =
+        let struct (entries, errors) = hostEntries snapshot name
+        let table = ConfigTable.ofEntries entries
+        let reader = Reader table
+
+        let settings = HostSettings.read name strictSubnets (hostKeys snapshot name table) reader
         struct (settings, List.map error errors @ reader.Log)
 
     /// The settings of another node's host file, and what is wrong with it; nothing if there is no such file.

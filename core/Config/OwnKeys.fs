@@ -19,9 +19,9 @@ let private keyPath (variable: string) (fallback: string) (snapshot: Snapshot) (
     | ValueSome entry -> Snapshot.namedPath snapshot (ByteText.decode entry.Value)
     | ValueNone -> Snapshot.path snapshot [ fallback ]
 
-let private ed25519Path = keyPath "Ed25519PrivateKeyFile" "ed25519_key.priv"
+let ed25519Path = keyPath "Ed25519PrivateKeyFile" "ed25519_key.priv"
 
-let private rsaPath = keyPath "PrivateKeyFile" "rsa_key.priv"
+let rsaPath = keyPath "PrivateKeyFile" "rsa_key.priv"
 
 let private invitationPath (snapshot: Snapshot) = Snapshot.path snapshot [ "invitations"; "ed25519_key.priv" ]
 
@@ -62,7 +62,7 @@ let private fileText
         reader.Say(Priority.Error, unreadable reason)
         ValueNone
 
-let private ed25519Key (snapshot: Snapshot) (file: string) (hint: bool) (reader: Reader) : KeyPair voption =
+let ed25519Key (snapshot: Snapshot) (file: string) (hint: bool) (reader: Reader) : KeyPair voption =
     fileText "Ed25519" "generate-ed25519-keys" hint snapshot file reader
     |> ValueOption.bind (fun text ->
         let struct (pair, complaints) = KeyFile.parsePrivate text
@@ -76,7 +76,7 @@ let private ed25519Key (snapshot: Snapshot) (file: string) (hint: bool) (reader:
         pair)
 
 /// The variables PrivateKey and PublicKey count before any file.
-let private rsaKey (snapshot: Snapshot) (reader: Reader) : RsaPrivateKey voption =
+let rsaKey (snapshot: Snapshot) (reader: Reader) : RsaPrivateKey voption =
     match struct (reader.Text "PrivateKey", reader.Text "PublicKey") with
     | struct (ValueSome _, ValueNone) ->
         reader.Say(Priority.Error, "PrivateKey used but no PublicKey found!")

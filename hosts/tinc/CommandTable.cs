@@ -43,6 +43,7 @@ internal static class CommandTable
             "exchange-all" => ExchangeCommands.ExchangeAll,
             "network" => NetworkCommand.Run,
             "edit" => EditCommand.Run,
+            "fsck" => FsckCommand.Run,
             "invite" => InviteCommand.Run,
             "join" => JoinCommand.Run,
             "sign" => SignCommands.Sign,

@@ -18,6 +18,9 @@ public sealed class ConfigurationReader(string confBase, string? netName, IReadO
     /// <summary>The configuration for a start.</summary>
     public Loaded Load() => ConfigFiles.load(ReadAll());
 
+    /// <summary>The files themselves.</summary>
+    public Snapshot Read() => ReadAll();
+
     /// <summary>The configuration after a reload.</summary>
     public Loaded Reload(Settings running) => ConfigFiles.reload(ReadAll(), running);
 

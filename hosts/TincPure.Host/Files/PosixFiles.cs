@@ -11,6 +11,7 @@ internal static unsafe partial class PosixFiles
 {
     private const string Library = "libc";
     private const int ExclusiveWithoutWaiting = 2 | 4;
+    private const int ReadAndExecute = 4 | 1;
 
     [LibraryImport(Library, EntryPoint = "umask")]
     private static partial int SetMask(int mask);
@@ -26,6 +27,22 @@ internal static unsafe partial class PosixFiles
 
     [LibraryImport(Library, EntryPoint = "chown", SetLastError = true)]
     private static partial int ChangeOwner(byte* path, uint user, uint group);
+
+    [LibraryImport(Library, EntryPoint = "access", SetLastError = true)]
+    private static partial int Access(byte* path, int rights);
+
+    [LibraryImport(Library, EntryPoint = "getuid")]
+    private static partial uint UserOfProcess();
+
+    /// <summary>The user that this process runs as.</summary>
+    public static uint OwnUser => UserOfProcess();
+
+    /// <summary>Why this process cannot read and run a file, or null if it can.</summary>
+    public static string? WhyNotRun(string file)
+    {
+        fixed (byte* path = Terminated(file))
+            return Access(path, ReadAndExecute) == 0 ? null : ErrorText.OfErrno(Marshal.GetLastPInvokeError());
+    }
 
     /// <summary>The rights that this process withholds from new files.</summary>
     public static UnixFileMode Mask
