@@ -30,6 +30,15 @@ public sealed class Node : IDisposable
             """);
     }
 
+    // A copy of another's folder, as it is.
+    private Node(Node original, Host host, Make make, string folder)
+    {
+        (Name, Number, Make, Host, Folder) = (original.Name, original.Number, make, host, folder);
+        Log = new LogFile(Path.Combine(Folder, "log"));
+        Command.Run("cp", "-a", original.Folder, folder).OrThrow();
+        foreach (string left in (string[])["log", "console", "pid", "pid.socket", "cache"]) Command.Run("rm", "-rf", Path.Combine(folder, left));
+    }
+
     public string Name { get; }
 
     public int Number { get; }
@@ -80,6 +89,17 @@ public sealed class Node : IDisposable
     {
         File.Copy(other.HostFilePath(other.Name), HostFilePath(other.Name), overwrite: true);
         if (callable is { } underlay) Append(HostFilePath(other.Name), [$"Address = {other.Host.Address(underlay)}"]);
+    }
+
+    /// <summary>A second node with this one's configuration, on another host.</summary>
+    public Node CopyTo(Host host, Make make, string folder) => new(this, host, make, folder);
+
+    /// <summary>Forgets whom to call, and calls this one.</summary>
+    public void CallInstead(Node other)
+    {
+        string path = Path.Combine(Folder, "tinc.conf");
+        IEnumerable<string> kept = File.ReadAllLines(path).Where(line => !line.StartsWith("ConnectTo"));
+        File.WriteAllLines(path, [.. kept, $"ConnectTo = {other.Name}"]);
     }
 
     public void Start(params string[] more)
