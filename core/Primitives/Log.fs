@@ -20,7 +20,4 @@ module DebugLevel =
 
 /// One line for the log: when it is shown, how grave it is, what it says (no trailing newline).
 [<Struct>]
-type LogLine =
-    { Level: int
-      Priority: Priority
-      Text: string }
+type LogLine = { Level: int; Priority: Priority; Text: string }

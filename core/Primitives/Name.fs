@@ -19,12 +19,10 @@ type NodeName =
         | _ -> false
 
     interface System.IEquatable<NodeName> with
-        member this.Equals(other) =
-            System.String.Equals(this.Text, other.Text)
+        member this.Equals(other) = System.String.Equals(this.Text, other.Text)
 
     interface System.IComparable<NodeName> with
-        member this.CompareTo(other) =
-            System.String.CompareOrdinal(this.Text, other.Text)
+        member this.CompareTo(other) = System.String.CompareOrdinal(this.Text, other.Text)
 
     interface System.IComparable with
         member this.CompareTo(other) =
@@ -41,8 +39,7 @@ module NodeName =
 
     /// A name, if the text is one.
     let tryParse (text: string) : NodeName voption =
-        let rec allValid i =
-            i = text.Length || (isNameChar text[i] && allValid (i + 1))
+        let rec allValid i = i = text.Length || (isNameChar text[i] && allValid (i + 1))
 
         if text.Length >= 1 && text.Length <= maxLength && allValid 0 then
             ValueSome(NodeName text)

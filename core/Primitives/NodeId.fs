@@ -26,5 +26,4 @@ module NodeId =
         for i in 0 .. size - 1 do
             target[i] <- byte (value >>> (8 * (size - 1 - i)))
 
-    let ofName (name: NodeName) : NodeId =
-        read (ReadOnlySpan(SHA512.HashData(Text.Encoding.ASCII.GetBytes name.Text)))
+    let ofName (name: NodeName) : NodeId = read (ReadOnlySpan(SHA512.HashData(Text.Encoding.ASCII.GetBytes name.Text)))

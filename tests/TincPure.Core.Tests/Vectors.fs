@@ -32,9 +32,7 @@ let items (name: string) (element: JsonElement) : JsonElement list =
     List.ofSeq (element.GetProperty(name).EnumerateArray())
 
 /// An array property of numbers.
-let numbers (name: string) (element: JsonElement) : int list =
-    items name element |> List.map _.GetInt32()
+let numbers (name: string) (element: JsonElement) : int list = items name element |> List.map _.GetInt32()
 
 /// A property of hexadecimal digits, as bytes.
-let bytes (name: string) (element: JsonElement) : byte array =
-    Convert.FromHexString(text name element)
+let bytes (name: string) (element: JsonElement) : byte array = Convert.FromHexString(text name element)
