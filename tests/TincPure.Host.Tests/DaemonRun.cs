@@ -60,6 +60,9 @@ internal sealed partial class DaemonRun : IDisposable
 
     public string[] Arguments { get; }
 
+    /// <summary>The daemon ends without being told to: a signal on top could strike it after it has stopped listening.</summary>
+    public bool EndsByItself { get; init; }
+
     private IReadOnlyList<(string Name, string Value)> Environment { get; }
 
     /// <summary>The lines on standard error, in the words of the vectors, and the exit code.</summary>
@@ -90,7 +93,8 @@ internal sealed partial class DaemonRun : IDisposable
                 lines.Add(line.Data);
         };
         process.BeginErrorReadLine();
-        StopWhenReady(process, lines);
+        if (!EndsByItself)
+            StopWhenReady(process, lines);
         if (!process.WaitForExit(Patience))
         {
             process.Kill(entireProcessTree: true);

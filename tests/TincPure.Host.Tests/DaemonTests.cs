@@ -82,7 +82,7 @@ public class DaemonTests(ITestOutputHelper output)
               }
             }
             """;
-        using var run = new DaemonRun(JsonDocument.Parse(testCase).RootElement);
+        using var run = new DaemonRun(JsonDocument.Parse(testCase).RootElement) { EndsByItself = true };
         var (lines, exitCode) = run.Run();
         Assert.Equal(
             [
