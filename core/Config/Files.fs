@@ -295,6 +295,7 @@ module Files =
                 PrivateKey = ValueOption.map _.Private keys.Ed25519
                 PublicKey = ValueOption.map _.Public keys.Ed25519
                 ExperimentalProtocol = keys.Ed25519.IsSome
+                LegacyProtocol = keys.Legacy
                 RsaKey = keys.Rsa
                 Own = own }
 

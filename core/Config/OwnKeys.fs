@@ -4,7 +4,7 @@ module internal TincPure.Config.OwnKeys
 open TincPure.Primitives
 open TincPure.Crypto.Legacy
 
-type Keys = { Ed25519: KeyPair voption; Rsa: RsaPrivateKey voption }
+type Keys = { Ed25519: KeyPair voption; Rsa: RsaPrivateKey voption; Legacy: bool }
 
 /// A node built without it speaks no legacy protocol, whatever its files say (`-p:LegacyProtocol=false`).
 let legacyIsBuiltIn =
@@ -120,16 +120,13 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
 
     if wish = ValueSome true && ed25519.IsNone then
         refuse "key"
-        { Ed25519 = ValueNone; Rsa = ValueNone }
+        { Ed25519 = ValueNone; Rsa = ValueNone; Legacy = false }
     else
         if wish.IsNone && ed25519.IsNone then
             reader.Say(Priority.Warning, "Support for SPTPS disabled.")
 
-        let rsa =
-            if legacyIsBuiltIn && reader.FlagOrDefault "LegacyProtocol" then
-                rsaKey snapshot reader
-            else
-                ValueNone
+        let legacy = legacyIsBuiltIn && reader.FlagOrDefault "LegacyProtocol"
+        let rsa = if legacy then rsaKey snapshot reader else ValueNone
 
         if rsa.IsNone then
             if ed25519.IsSome then
@@ -137,7 +134,7 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
             else
                 refuse "keys"
 
-        { Ed25519 = ed25519; Rsa = rsa }
+        { Ed25519 = ed25519; Rsa = rsa; Legacy = legacy }
 
 /// The key of outstanding invitations, if there are any.
 let invitation (snapshot: Snapshot) (reader: Reader) : KeyPair voption =

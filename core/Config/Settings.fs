@@ -57,7 +57,8 @@ type Settings =
         PrivateKey: byte[] voption
         /// Its public key, 32 bytes.
         PublicKey: byte[] voption
-        /// None: the legacy protocol is not spoken.
+        /// Keys are exchanged with nodes that have no SPTPS. Connections with them need an RSA key besides.
+        LegacyProtocol: bool
         RsaKey: RsaPrivateKey voption
         /// How legacy nodes are to protect what they send us.
         PacketAlgorithms: PacketAlgorithms
@@ -170,6 +171,7 @@ module Settings =
           NetName = ValueNone
           PrivateKey = ValueNone
           PublicKey = ValueNone
+          LegacyProtocol = true
           RsaKey = ValueNone
           PacketAlgorithms = PacketAlgorithms.defaults
           InvitationKey = ValueNone

@@ -48,12 +48,22 @@ let private whileProcessing (name: string) (host: string) =
     error ("Error while processing ID from " + name + " (" + host + ")")
 
 /// The minor version in our own ID line (spec 02 §5.2). Without the peer's key only a legacy connection can give it to us.
-/// A responder says 7 all the same; where it has an RSA key, 1 would spare the caller a time-out (spec 02 §22.9).
+/// A responder says 7 all the same, unless the two would then wait for each other: see `answersUpgrade`.
 let ownMinor (experimental: bool) (role: Role) (peerKeyKnown: bool) : int =
     match role with
     | _ when not experimental -> 0
     | Role.Initiator _ when not peerKeyKnown -> 1
     | _ -> Protocol.minor
+
+/// A caller that knows our key starts SPTPS when it hears 7, while we, lacking its key, would start METAKEY. Hearing 1 it goes the
+/// legacy way, by which we learn its key (spec 02 §22.9). Only where both have RSA keys.
+let answersUpgrade (settings: Settings) (peer: Identity) (hostFile: HostSettings voption) : bool =
+    settings.ExperimentalProtocol
+    && settings.RsaKey.IsSome
+    && peer.Minor >= MinorVersion.sptps
+    && (match hostFile with
+        | ValueSome host -> host.PublicKey.IsNone && host.RsaKey.IsSome
+        | ValueNone -> false)
 
 /// Our own ID line.
 let ownId (name: NodeName) (minor: int) : Message = Message.Id(name.Text, Protocol.major, ValueSome minor)
@@ -154,6 +164,10 @@ let decide
             | Role.Initiator _ -> StartSptps(sessionLabel settings.Name peer.Name, key)
             | Role.Responder -> StartSptps(sessionLabel peer.Name settings.Name, key)
         | _, minor -> StartLegacy(min 1 minor)
+
+/// What is logged when the peer's RSA key is needed and missing (spec 08 §18.3).
+let noPublicKey (host: string) (peer: Identity) (problems: string list) : LogLine list =
+    List.map error problems @ [ whileProcessing peer.Name.Text host ]
 
 /// What a node without RSA key logs when it would have to start METAKEY (spec 02 §5.2, step 12).
 let noLegacy (host: string) (peer: Identity) : LogLine list =

@@ -3,6 +3,7 @@ module TincPure.Node.Dispatch
 
 open System
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Sptps
 open TincPure.Meta
 open TincPure.Routing
@@ -15,6 +16,9 @@ let private permitted (connection: Connection) : Permitted =
     | Established _ -> Permitted.All
     | Stage.Control _ -> Permitted.Control
     | Authenticating _ -> Permitted.Ack
+    | Proving(_, _, state) -> LegacyLogin.permitted state
+    | Upgrading _ -> Permitted.AckUpgrade
+    | Leaving -> Permitted.TermReq
     | Connecting
     | Greeting
     | Inviting _
@@ -100,10 +104,17 @@ let private shown (message: Message) (line: string) =
     | Message.Id(name, _, _) when name.StartsWith '^' -> "0 ^<cookie>"
     | _ -> line
 
+/// Garbage in the middle of a legacy login has a likely reason.
+let private logHint (turn: Turn) (connection: Connection) =
+    match connection.Stage with
+    | Proving(_, _, state) -> LegacyLogin.hint state |> ValueOption.iter (fun line -> logAll turn [ line ])
+    | _ -> ()
+
 let private line (turn: Turn) (connection: Connection) (text: string) =
     match Parse.line (permitted connection) text with
     | Error error ->
         logAll turn (ParseError.log (Label.connection connection) error)
+        logHint turn connection
         abandon turn connection
     | Ok message ->
         if turn.Shows DebugLevel.meta then
@@ -122,6 +133,10 @@ let private line (turn: Turn) (connection: Connection) (text: string) =
         | struct (Established peer, message) -> established turn connection peer text message
         | struct (Authenticating(peer, _), Message.Ack(port, weight, options)) ->
             Login.ackReceived turn connection peer port weight options
+        | struct (Proving(peer, identity, state), message) ->
+            Login.legacyReceived turn connection peer identity state message
+        | struct (Upgrading peer, Message.AckUpgrade key) -> Login.upgradeReceived turn connection peer key
+        | struct (Leaving, _) -> Termination.close turn connection.Id Termination.Reported Termination.Closed
         | struct (Stage.Control _, Message.Control(sub, arguments)) -> Control.request turn connection.Id sub arguments
         | struct (_, Message.Id(name, major, minor)) -> Login.idReceived turn connection name major minor
         | _ -> ()
@@ -142,6 +157,7 @@ let private piece (turn: Turn) (connection: Connection) (framed: Framed) =
     | SptpsPacketBlock bytes -> block turn connection bytes
     | BufferFull ->
         logAll turn [ Framing.fullLog (Label.connection connection) ]
+        logHint turn connection
         abandon turn connection
     | WrongPacketLength -> abandon turn connection
     | ForSession _
@@ -239,11 +255,31 @@ let pump (turn: Turn) (id: ConnectionId) : unit = pumpWith turn id (turn.RandomB
 /// Bytes that may pile up while a host file is being read, or an answer is not ready.
 let private maxUnread = 128 * 1024
 
+/// What a legacy cipher makes of bytes from the socket; none if it may not decrypt so many more.
+let private decrypted (connection: Connection) (bytes: byte[]) : struct (byte[] * Connection) voption =
+    match connection.Decryption with
+    | ValueNone -> ValueSome(struct (bytes, connection))
+    | ValueSome cipher ->
+        StreamCipher.decrypt (ReadOnlySpan bytes) cipher
+        |> ValueOption.map (fun (struct (plain, cipher)) ->
+            struct (plain, { connection with Decryption = ValueSome cipher }))
+
 /// Bytes from the socket.
 let received (turn: Turn) (id: ConnectionId) (bytes: byte[]) : unit =
-    match turn.TryConnection id with
+    match
+        turn.TryConnection id
+        |> ValueOption.map (fun connection -> struct (connection, decrypted connection bytes))
+    with
     | ValueNone -> ()
-    | ValueSome connection ->
+    | ValueSome(struct (connection, ValueNone)) ->
+        turn.Log(
+            DebugLevel.meta,
+            Priority.Error,
+            "Byte limit exceeded for decryption from " + Label.connection connection
+        )
+
+        abandon turn connection
+    | ValueSome(struct (_, ValueSome(struct (bytes, connection)))) ->
         let reader = Framing.receive bytes connection.Reader
 
         turn.SetConnection { connection with Reader = reader }

@@ -2,6 +2,7 @@
 module TincPure.Node.Keepalive
 
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Meta
 
 /// Longer than this between two checks, and the machine was asleep: nobody believes in our connections any more.
@@ -67,7 +68,10 @@ let private check (turn: Turn) (connection: Connection) =
         | Greeting
         | Identified _
         | Inviting _
-        | Authenticating _ ->
+        | Authenticating _
+        | Proving _
+        | Upgrading _
+        | Leaving ->
             turn.Log(
                 DebugLevel.connections,
                 Priority.Warning,
@@ -101,9 +105,30 @@ let retry (turn: Turn) : unit =
         | Connecting
         | Greeting
         | Identified _
+        | Proving _
+        | Upgrading _
+        | Leaving
         | Authenticating _ when connection.Outgoing.IsSome && connection.Clock < turn.Now ->
             check turn { connection with Clock = Instant.never }
         | _ -> ()
+
+/// A legacy cipher may encrypt so much and no more: the connection is made anew in time (spec 08 §6).
+let private checkBudget (turn: Turn) (connection: Connection) =
+    let runsOut (cipher: StreamCipher voption) =
+        match cipher with
+        | ValueSome cipher -> StreamCipher.left cipher < StreamCipher.reserve
+        | ValueNone -> false
+
+    if runsOut connection.Encryption || runsOut connection.Decryption then
+        turn.Log(
+            DebugLevel.connections,
+            Priority.Notice,
+            "The key of the connection with "
+            + Label.connection connection
+            + " has encrypted enough, renewing it"
+        )
+
+        Termination.close turn connection.Id Termination.Reported Termination.Closed
 
 /// The periodic check.
 let run (turn: Turn) : unit =
@@ -119,6 +144,10 @@ let run (turn: Turn) : unit =
 
         match turn.TryConnection id with
         | ValueSome connection -> checkQueue turn connection
+        | ValueNone -> ()
+
+        match turn.TryConnection id with
+        | ValueSome connection -> checkBudget turn connection
         | ValueNone -> ()
 
     Gossip.sayDueCorrections turn

@@ -4,6 +4,7 @@ module TincPure.Node.Keys
 open System
 open TincPure.Primitives
 open TincPure.Crypto
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open TincPure.Meta
 open TincPure.Packet
@@ -104,6 +105,8 @@ let private requestForUs (turn: Turn) (sender: string) (line: string) (origin: P
     | _ when origin.Index = 0 -> ()
     | _ when not origin.Reachable ->
         error turn ("Got REQ_KEY from " + sender + " origin " + origin.Name.Text + " which is not reachable")
+    | _ when not origin.Sptps && (request.IsLegacy || turn.Node.OwnKey.IsNone) ->
+        Tunnels.giveLegacyKey turn origin.Index
     | KeyRequest.Legacy ->
         // A plain request from an SPTPS node makes stock daemons abort; there is no legacy key to answer with.
         warn turn DebugLevel.protocol ("Got REQ_KEY for a legacy key from " + label + ", ignoring")
@@ -176,6 +179,35 @@ let requestReceived
                 | ValueSome hop -> Wire.passOn turn hop "REQ_KEY" line
                 | ValueNone -> ()
 
+/// Our own UDP address, or that of others, as a node on the way saw it.
+let private useReflexive (turn: Turn) (index: int) (reflexive: Address voption) =
+    let peer = turn.Peer index
+
+    match reflexive with
+    | ValueSome(Inet endpoint as address) when
+        Tunnels.isReady peer && not peer.Discovery.Confirmed && peer.Address <> address
+        ->
+        turn.Log(
+            DebugLevel.protocol,
+            Priority.Debug,
+            "Using reflexive UDP address from " + peer.Name.Text + ": " + Endpoint.toText endpoint
+        )
+
+        Tunnels.moveTo turn peer.Index address
+    | _ -> ()
+
+/// A key for what we send to a node without SPTPS. A bad one is ignored, and only that: the connection that it came by may be an
+/// innocent relay's (spec 08 §25). Without a word where the legacy protocol is switched off.
+let private legacyAnswer (turn: Turn) (origin: PeerState) (answer: AnsKey) =
+    if turn.Node.Settings.LegacyProtocol then
+        Tunnels.dropLegacyKey turn origin.Index
+
+        match PacketKey.ofWire answer.Key answer.Cipher answer.Digest answer.MacLength with
+        | Error problem -> error turn ("Node " + Label.peer turn.Node origin + " " + PacketKey.errorText problem)
+        | Ok key ->
+            Tunnels.useLegacyKey turn origin.Index key answer.Compression
+            useReflexive turn origin.Index answer.Reflexive
+
 let private answerForUs (turn: Turn) (origin: PeerState) (answer: AnsKey) =
     let label = Label.peer turn.Node origin
 
@@ -186,28 +218,14 @@ let private answerForUs (turn: Turn) (origin: PeerState) (answer: AnsKey) =
 
         error turn ("Compression level " + answer.Compression.ToString() + " is unrecognized by this node.")
     elif not origin.Sptps then
-        warn turn DebugLevel.protocol ("Got ANS_KEY with a legacy key from " + label + ", ignoring")
+        legacyAnswer turn origin answer
     else
         turn.SetPeer { origin with SendCompression = answer.Compression }
 
         // A text that is no base64 is as undecodable as a datagram that is no record.
         let datagram = ValueOption.defaultValue [||] (Base64.decode answer.Key)
         Tunnels.keys turn origin.Index (KeyExchange.AnswerReceived datagram)
-        let peer = turn.Peer origin.Index
-
-        match answer.Reflexive with
-        | ValueSome(Inet endpoint as address) when
-            Tunnels.isReady peer && not peer.Discovery.Confirmed && peer.Address <> address
-            ->
-            turn.Log(
-                DebugLevel.protocol,
-                Priority.Debug,
-                "Using reflexive UDP address from " + peer.Name.Text + ": " + Endpoint.toText endpoint
-            )
-
-            Tunnels.moveTo turn peer.Index address
-        | _ -> ()
-
+        useReflexive turn origin.Index answer.Reflexive
         Info.sendMtuInfo turn 0 origin.Index Protocol.mtu
 
 /// ANS_KEY. On its way the first node that talks UDP with the origin adds the address under which it sees it.
@@ -246,7 +264,11 @@ let answerReceived (turn: Turn) (sender: string) (line: string) (answer: AnsKey)
 /// KEY_CHANGED: only legacy keys are affected; SPTPS sessions change theirs by themselves.
 let keyChanged (turn: Turn) (from: ConnectionId) (sender: string) (line: string) (name: string) : unit =
     match NodeName.tryParse name |> ValueOption.bind (Peers.tryFind turn) with
-    | ValueSome _ -> Wire.forward turn from "KEY_CHANGED" line
+    | ValueSome peer ->
+        if not peer.Sptps && peer.Index <> 0 then
+            Tunnels.dropLegacyKey turn peer.Index
+
+        Wire.forward turn from "KEY_CHANGED" line
     | ValueNone -> error turn ("Got KEY_CHANGED from " + sender + " origin " + name + " which does not exist")
 
 /// SPTPS_PACKET: destination and source ID, then the datagram (spec 02 §9.8). False if the connection must be closed.

@@ -27,6 +27,8 @@ let add
                       Stage = stage
                       Reader = Framing.start
                       Session = ValueNone
+                      Encryption = ValueNone
+                      Decryption = ValueNone
                       Through = turn.Node.Settings.Proxy
                       Proxy = ValueNone
                       Outgoing = outgoing

@@ -5,6 +5,7 @@ open System
 open System.Text
 open TincPure.Primitives
 open TincPure.Crypto
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open TincPure.Topology
 open TincPure.Sptps
@@ -28,11 +29,13 @@ let private label (connection: Connection) : Authentication.Label =
 
 // ---- ID
 
-let private sendId (turn: Turn) (connection: Connection) (keyKnown: bool) =
-    let experimental = turn.Node.Settings.ExperimentalProtocol
-    let minor = Authentication.ownMinor experimental (role connection) keyKnown
+let private sendIdOf (turn: Turn) (connection: Connection) (minor: int) =
     turn.SetConnection { connection with IdSent = turn.Now }
     Wire.sendPlain turn connection.Id (Authentication.ownId turn.Node.Own minor)
+
+let private sendId (turn: Turn) (connection: Connection) (keyKnown: bool) =
+    let experimental = turn.Node.Settings.ExperimentalProtocol
+    sendIdOf turn connection (Authentication.ownMinor experimental (role connection) keyKnown)
 
 /// The stream that we asked for is there: we speak first.
 let private speakFirst (turn: Turn) (connection: Connection) =
@@ -169,6 +172,68 @@ let private startSession
         for record in records do
             Wire.sendRaw turn connection.Id record
 
+/// METAKEY is the last line in the clear.
+let private sendMetaKey
+    (turn: Turn)
+    (connection: Connection)
+    (identity: Authentication.Identity)
+    (own: RsaPrivateKey)
+    (peerKey: RsaPublicKey)
+    =
+    let parameters: LegacyLogin.Parameters =
+        { IsInitiator = role connection <> Authentication.Role.Responder
+          Own = own
+          Peer = peerKey
+          Label = Label.connection connection }
+
+    let cipher = LegacyLogin.streamCipher turn.Node.Settings.PacketAlgorithms.Cipher
+    let random = turn.RandomBytes(LegacyLogin.startEntropy parameters)
+
+    match struct (LegacyLogin.start cipher random parameters, Peers.intern turn identity.Name) with
+    | struct (ValueSome(struct (message, stream, state)), ValueSome peer) ->
+        Wire.send turn connection.Id message
+
+        match turn.TryConnection connection.Id with
+        | ValueSome connection ->
+            turn.SetConnection
+                { connection with
+                    Stage = Proving(peer.Index, identity, state)
+                    Encryption = ValueSome stream }
+        | ValueNone -> ()
+    | _ -> Termination.drop turn connection.Id
+
+/// `identity` bears the effective minor version, `caller` the one that the peer sent.
+let private startLegacy
+    (turn: Turn)
+    (connection: Connection)
+    (identity: Authentication.Identity)
+    (hostFile: HostSettings voption)
+    (caller: Authentication.Identity)
+    =
+    let host = Label.remote connection.Remote
+    let settings = turn.Node.Settings
+
+    if role connection = Authentication.Role.Responder then
+        if Authentication.answersUpgrade settings caller hostFile then
+            sendIdOf turn connection 1
+        else
+            sendId turn connection false
+
+    let peerKey = hostFile |> ValueOption.bind _.RsaKey
+
+    match struct (settings.RsaKey, peerKey, turn.TryConnection connection.Id) with
+    | struct (ValueNone, _, _) -> reject turn connection.Id (Authentication.noLegacy host identity)
+    | struct (_, ValueNone, _) ->
+        let problems =
+            match hostFile with
+            | ValueSome file -> file.RsaKeyProblems
+            | ValueNone -> []
+
+        reject turn connection.Id (Authentication.noPublicKey host identity problems)
+    | struct (ValueSome own, ValueSome peerKey, ValueSome connection) ->
+        sendMetaKey turn connection identity own peerKey
+    | _ -> ()
+
 /// The host file of the node at the other end has been read: whether, and how, we go on.
 let private identified (turn: Turn) (connection: Connection) (identity: Authentication.Identity) =
     let hostFile = Peers.tryFind turn identity.Name |> ValueOption.bind _.Host
@@ -176,11 +241,7 @@ let private identified (turn: Turn) (connection: Connection) (identity: Authenti
 
     match Authentication.decide turn.Node.Settings (role connection) host identity hostFile with
     | Authentication.Reject lines -> reject turn connection.Id lines
-    | Authentication.StartLegacy _ ->
-        if role connection = Authentication.Role.Responder then
-            sendId turn connection false
-
-        reject turn connection.Id (Authentication.noLegacy host identity)
+    | Authentication.StartLegacy minor -> startLegacy turn connection { identity with Minor = minor } hostFile identity
     | Authentication.StartSptps(sessionLabel, peerKey) ->
         match struct (turn.Node.OwnKey, Peers.intern turn identity.Name) with
         | struct (ValueSome ownKey, ValueSome peer) ->
@@ -225,6 +286,99 @@ let sendAck (turn: Turn) (connection: Connection) (peer: int) : unit =
     turn.SetConnection { connection with Options = options; Weight = weight }
 
     Wire.send turn connection.Id (Authentication.ownAck settings port weight options)
+
+// ---- The legacy login
+
+/// The peer has proved who it is: ACK, or our Ed25519 key in its place.
+let private proved (turn: Turn) (connection: Connection) (peer: int) (identity: Authentication.Identity) =
+    match struct (identity.Minor, turn.Node.Settings.PublicKey) with
+    | struct (1, ValueSome key) ->
+        turn.SetConnection { connection with Stage = Upgrading peer }
+        Wire.send turn connection.Id (Message.AckUpgrade(KeyFile.publicText key))
+    | _ ->
+        let connection = { connection with Stage = Authenticating(peer, identity) }
+        turn.SetConnection connection
+        sendAck turn connection peer
+
+/// Where bytes that came behind METAKEY begin to be encrypted.
+let private decryptRest (cipher: StreamCipher) (connection: Connection) : Connection =
+    let mutable decryption = cipher
+
+    let reader =
+        Framing.mapRest
+            (fun bytes ->
+                match StreamCipher.decrypt (ReadOnlySpan bytes) cipher with
+                | ValueSome(struct (plain, rest)) ->
+                    decryption <- rest
+                    plain
+                | ValueNone -> [||])
+            connection.Reader
+
+    { connection with Reader = reader; Decryption = ValueSome decryption }
+
+/// METAKEY, CHALLENGE and CHAL_REPLY.
+let legacyReceived
+    (turn: Turn)
+    (connection: Connection)
+    (peer: int)
+    (identity: Authentication.Identity)
+    (state: LegacyLogin.State)
+    (message: Message)
+    : unit =
+    let random = turn.RandomBytes(LegacyLogin.receiveEntropy (LegacyLogin.parameters state))
+
+    match LegacyLogin.receive random message state with
+    | Error lines -> reject turn connection.Id lines
+    | Ok step ->
+        let connection =
+            match step.Decrypt with
+            | ValueSome cipher -> decryptRest cipher connection
+            | ValueNone -> connection
+
+        turn.SetConnection(
+            match step.Progress with
+            | LegacyLogin.Next state -> { connection with Stage = Proving(peer, identity, state) }
+            | LegacyLogin.Authenticated -> connection
+        )
+
+        for message in step.Send do
+            Wire.send turn connection.Id message
+
+        match struct (step.Progress, turn.TryConnection connection.Id) with
+        | struct (LegacyLogin.Authenticated, ValueSome connection) -> proved turn connection peer identity
+        | _ -> ()
+
+/// The peer's Ed25519 key in place of its ACK: both know the other's now, and the next connection uses SPTPS (spec 02 §5.5).
+let upgradeReceived (turn: Turn) (connection: Connection) (index: int) (text: string) : unit =
+    let peer = turn.Peer index
+    let label = Label.connection connection
+    let line priority text : LogLine = { Level = DebugLevel.always; Priority = priority; Text = text }
+    let processing = line Priority.Error ("Error while processing ACK from " + label)
+
+    let leave () =
+        turn.SetConnection { connection with Stage = Leaving }
+        Wire.send turn connection.Id Message.TermReq
+
+    match struct (KeyFile.parsePublic text, peer.PublicKey) with
+    | struct (Error _, _) ->
+        let refused = line Priority.Info ("Got bad Ed25519 public key from " + label + ", not upgrading.")
+        reject turn connection.Id [ refused; processing ]
+    | struct (Ok key, ValueSome known) when key = known ->
+        logAll turn [ line Priority.Info ("Already have Ed25519 public key from " + label + ", ignoring.") ]
+        leave ()
+    | struct (Ok _, ValueSome _) ->
+        let different =
+            "Already have an Ed25519 public key from "
+            + label
+            + " which is different from the one presented now!"
+
+        reject turn connection.Id [ line Priority.Error different; processing ]
+    | struct (Ok key, ValueNone) ->
+        logAll turn [ line Priority.Info ("Got Ed25519 public key from " + label + ", upgrading!") ]
+        turn.SetPeer { peer with PublicKey = ValueSome key }
+        turn.Emit(AppendHostFile(peer.Name, Keys.learnedKeyText key))
+        ValueOption.iter (Outgoing.succeeded turn) connection.Outgoing
+        leave ()
 
 /// What the connection that goes was wanted for goes over to the one that stays (spec 02 §7 step 1).
 let private handOver (turn: Turn) (stays: ConnectionId) (goes: Connection) =

@@ -125,6 +125,7 @@ let private expireKeys (turn: Turn) =
     let settings = turn.Node.Settings
     turn.Log(DebugLevel.status, Priority.Info, "Expiring symmetric keys")
     Wire.broadcast turn (Message.KeyChanged(turn.RandomUInt32(), turn.Node.Own.Text))
+    Tunnels.renewLegacyKeys turn
     Tunnels.rekeyAll turn
 
     turn.Node <-
@@ -240,6 +241,7 @@ let private punted (turn: Turn) (punt: Punt) =
         | ValueSome connection -> Wire.sendFrame turn connection frame
         | ValueNone -> ()
     | DatagramOverTcp(source, destination, datagram) -> datagramOverTcp turn source destination datagram
+    | LegacyKeyWornOut _ -> expireKeys turn
     | PathTooSmall(peer, size) -> Tunnels.tooBig turn peer size
     | TimeExceeded(source, frame, sender) -> turn.Emit(AskLocalAddress(source, frame, sender))
     | MacSeen address -> Learning.seen turn address

@@ -42,6 +42,9 @@ let private create (node: Node) (index: int) (name: NodeName) (now: Instant) : P
       ChangedAt = if index = Topology.self then now else Instant.never
       Connection = ValueNone
       Keys = KeyExchange.initial
+      LegacyKey = ValueNone
+      LegacyKeyGiven = false
+      LegacyKeyAsked = Instant.never
       PathMtu = PathMtu.initial settings
       Discovery = UdpDiscovery.initial
       SendCompression = 0

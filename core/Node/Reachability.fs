@@ -32,6 +32,11 @@ let private cameUp (turn: Turn) (index: int) =
     turn.Log(DebugLevel.traffic, Priority.Debug, "Node " + Label.peer turn.Node peer + " became reachable")
     rememberConnection turn peer
     Tunnels.reset turn index
+
+    // It need not ask first (spec 08 §8).
+    if not peer.Sptps && peer.Connection.IsSome then
+        Tunnels.giveLegacyKey turn index
+
     Scripts.host turn peer true
 
     for subnet in Topology.subnetsOf index turn.Node.Topology do

@@ -2,6 +2,7 @@ namespace TincPure.Node
 
 open TincPure.Primitives
 open TincPure.Crypto
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open TincPure.Topology
 open TincPure.Meta
@@ -45,6 +46,12 @@ type PeerState =
         ChangedAt: Instant
         Connection: ConnectionId voption
         Keys: KeyExchange.State
+        /// A node without SPTPS: how it wants what we send it to be protected, once it has given us a key.
+        LegacyKey: PacketAlgorithms voption
+        /// It has a key of ours.
+        LegacyKeyGiven: bool
+        /// When we last asked for its key.
+        LegacyKeyAsked: Instant
         PathMtu: PathMtu.State
         Discovery: UdpDiscovery.State
         /// The level it wants to receive, and the one that we announced to it.
@@ -79,6 +86,12 @@ type Stage =
     | Identified of Authentication.Identity
     /// SPTPS runs or has run; only ACK is allowed.
     | Authenticating of peer: int * identity: Authentication.Identity
+    /// The legacy login runs.
+    | Proving of peer: int * identity: Authentication.Identity * LegacyLogin.State
+    /// The legacy login is over, and the peer is to tell its Ed25519 key; only ACK in that form is allowed.
+    | Upgrading of peer: int
+    /// Keys were exchanged, the peer is to hang up: only TERMREQ is allowed.
+    | Leaving
     | Established of peer: int
     /// Somebody with an invitation.
     | Inviting of Invitation
@@ -97,6 +110,9 @@ type Connection =
         Stage: Stage
         Reader: Framing
         Session: Stream.Session voption
+        /// The ciphers of a legacy connection, behind METAKEY.
+        Encryption: StreamCipher voption
+        Decryption: StreamCipher voption
         /// How it was opened.
         Through: Proxy
         /// What the proxy in between has still to say.

@@ -5,6 +5,7 @@ module TincPure.Node.Tunnels
 open System
 open TincPure.Primitives
 open TincPure.Crypto
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open TincPure.Topology
 open TincPure.Meta
@@ -13,7 +14,7 @@ open TincPure.Tunnel
 open TincPure.Routing
 
 /// We can encrypt to the peer.
-let isReady (peer: PeerState) : bool = KeyExchange.hasKey peer.Keys
+let isReady (peer: PeerState) : bool = KeyExchange.hasKey peer.Keys || peer.LegacyKey.IsSome
 
 let isWaiting (peer: PeerState) : bool =
     match peer.Keys.Phase with
@@ -96,8 +97,19 @@ let rec private pathMtu (turn: Turn) (index: int) (input: PathMtu.Input) : unit 
 /// The host told what the kernel knows of the path.
 let kernelMtuKnown (turn: Turn) (index: int) (isV6: bool) (mtu: Result<int, string>) : unit =
     let peer = turn.Peer index
-    let withIds = Options.minor peer.Options >= MinorVersion.udpRelay
-    pathMtu turn index (PathMtu.KernelMtu(mtu, isV6, PathMtu.SptpsOverhead withIds))
+
+    let overhead =
+        match peer.LegacyKey with
+        | ValueSome algorithms ->
+            let block =
+                match algorithms.Cipher with
+                | ValueSome cipher -> cipher.BlockSize
+                | ValueNone -> 1
+
+            PathMtu.LegacyOverhead(PacketAlgorithms.announcedMacLength algorithms, block)
+        | ValueNone -> PathMtu.SptpsOverhead(Options.minor peer.Options >= MinorVersion.udpRelay)
+
+    pathMtu turn index (PathMtu.KernelMtu(mtu, isV6, overhead))
 
 /// Our own socket refused a datagram that carried so much.
 let tooBig (turn: Turn) (index: int) (size: int) : unit = pathMtu turn index (PathMtu.TooBig size)
@@ -264,16 +276,97 @@ let private exchange (turn: Turn) (index: int) (input: KeyExchange.Input) : unit
 /// Feeds the peer's key exchange.
 let keys (turn: Turn) (index: int) (input: KeyExchange.Input) : unit = exchange turn index input
 
+// ---- Legacy keys
+
+/// Do we exchange keys with nodes that have no SPTPS?
+let private speaksLegacy (turn: Turn) = turn.Node.Settings.LegacyProtocol
+
+/// Bytes of replay bitmap for legacy nodes (spec 03 §13).
+let private legacyReplayWindow (node: Node) = ValueOption.defaultValue 32 node.Settings.ReplayWindow
+
+/// Makes a key for what the node sends us, and tells it (ANS_KEY). It voids the one before.
+let giveLegacyKey (turn: Turn) (index: int) : unit =
+    if speaksLegacy turn && index <> 0 then
+        let settings = turn.Node.Settings
+        let algorithms = settings.PacketAlgorithms
+        let key = PacketKey.create algorithms (turn.RandomBytes(PacketAlgorithms.materialLength algorithms))
+        let peer = turn.Peer index
+
+        turn.SetPeer { peer with LegacyKeyGiven = true; ReceiveCompression = settings.Compression }
+
+        turn.Packet(PacketCommand.GiveLegacyKey(index, key, legacyReplayWindow turn.Node))
+
+        sendTowards
+            turn
+            index
+            (Message.AnsKey
+                { From = turn.Node.Own
+                  To = peer.Name
+                  Key = Convert.ToHexString key.Material
+                  Cipher = PacketAlgorithms.cipherNid algorithms
+                  Digest = PacketAlgorithms.digestNid algorithms
+                  MacLength = PacketAlgorithms.announcedMacLength algorithms
+                  Compression = settings.Compression
+                  Reflexive = ValueNone })
+
+/// The node's key is void; it may be asked for another one at once.
+let dropLegacyKey (turn: Turn) (index: int) : unit =
+    let peer = turn.Peer index
+
+    if peer.LegacyKey.IsSome then
+        turn.Packet(PacketCommand.DropLegacySendKey index)
+
+    turn.SetPeer { peer with LegacyKey = ValueNone; LegacyKeyAsked = Instant.never }
+
+/// The node gave us a key.
+let useLegacyKey (turn: Turn) (index: int) (key: PacketKey) (compression: int) : unit =
+    turn.SetPeer
+        { turn.Peer index with
+            LegacyKey = ValueSome key.Algorithms
+            SendCompression = compression }
+
+    turn.Packet(PacketCommand.UseLegacyKey(index, key))
+
+/// Our key for the node is void.
+let private withdrawLegacyKey (turn: Turn) (index: int) =
+    let peer = turn.Peer index
+
+    if peer.LegacyKeyGiven then
+        turn.SetPeer { peer with LegacyKeyGiven = false }
+        turn.Packet(PacketCommand.DropLegacyReceiveKey index)
+
+/// All keys that legacy nodes have of us are renewed: those with whom we talk get the next one at once, which keeps NATs open, the
+/// others when they ask. First withdrawn, then given, unlike stock (spec 03 §12.4).
+let renewLegacyKeys (turn: Turn) : unit =
+    for peer in Vector.toArray turn.Node.Peers do
+        if peer.LegacyKeyGiven then
+            if peer.Reachable && (peer.Connection.IsSome || peer.Discovery.Confirmed) then
+                giveLegacyKey turn peer.Index
+            else
+                withdrawLegacyKey turn peer.Index
+
+/// A node that does not answer is asked again after so many seconds.
+let private legacyPatience = 10
+
+let private askLegacyKey (turn: Turn) (index: int) =
+    let peer = turn.Peer index
+
+    if turn.Now >= Instant.addSeconds legacyPatience peer.LegacyKeyAsked then
+        turn.SetPeer { peer with LegacyKeyAsked = turn.Now }
+        sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.Legacy))
+
 /// Key exchange, UDP state and path MTU begin anew, as after each change of reachability (spec 04 §4.3).
 let reset (turn: Turn) (index: int) : unit =
     exchange turn index KeyExchange.Reset
+    dropLegacyKey turn index
+    withdrawLegacyKey turn index
     Peers.unconfirm turn (turn.Peer index)
     discover turn index UdpDiscovery.Reset
 
 /// All sessions change their keys (KeyExpire).
 let rekeyAll (turn: Turn) : unit =
     for peer in Vector.toArray turn.Node.Peers do
-        if peer.Reachable && isReady peer then
+        if peer.Reachable && KeyExchange.hasKey peer.Keys then
             exchange turn peer.Index KeyExchange.Rekey
 
 // ---- Maintenance
@@ -285,12 +378,39 @@ let private udpUsable (turn: Turn) (peer: PeerState) = peer.Discovery.Confirmed 
 
 let private tcpOnly (turn: Turn) (peer: PeerState) = Options.has Options.tcpOnly (turn.Node.OwnOptions ||| peer.Options)
 
+/// One look at the tunnel of a node without SPTPS (spec 03 §9); when the next one is due.
+let private lookAtLegacy (turn: Turn) (index: int) (withMtu: bool) : Instant =
+    if not (speaksLegacy turn) then
+        Instant.distant
+    else
+        if not (turn.Peer index).LegacyKeyGiven then
+            giveLegacyKey turn index
+
+        if (turn.Peer index).LegacyKey.IsNone then
+            askLegacyKey turn index
+            Instant.addSeconds legacyPatience (turn.Peer index).LegacyKeyAsked
+        else
+            discover
+                turn
+                index
+                (UdpDiscovery.Maintain(0, Topology.edgesTo index turn.Node.Topology |> Seq.isEmpty |> not))
+
+            if withMtu then
+                pathMtu turn index (PathMtu.Maintain(udpUsable turn (turn.Peer index)))
+
+            let peer = turn.Peer index
+
+            UdpDiscovery.nextDue (discoverySettings turn peer) peer.Discovery
+            |> min (PathMtu.nextDue (Peers.pathMtuSettings turn.Node peer) (udpUsable turn peer) peer.PathMtu)
+
 /// One look at the tunnel of a peer and of the relays in front of it; when the next one is due.
 let rec private look (turn: Turn) (index: int) (largestReceived: int) (withMtu: bool) (depth: int) : Instant =
     let peer = turn.Peer index
 
-    if not peer.Reachable || not peer.Sptps || index = 0 || (peer.Connection.IsSome && tcpOnly turn peer) then
+    if not peer.Reachable || index = 0 || (peer.Connection.IsSome && tcpOnly turn peer) then
         Instant.distant
+    elif not peer.Sptps then
+        lookAtLegacy turn index withMtu
     else
         exchange turn index KeyExchange.Want
         let relay = Info.relayOf turn index

@@ -3,6 +3,7 @@ module TincPure.Node.Wire
 
 open System
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open TincPure.Sptps
 open TincPure.Meta
@@ -25,6 +26,17 @@ let private enqueue (turn: Turn) (connection: Connection) (bytes: byte[]) =
 
     turn.Emit(Send(connection.Id, bytes))
 
+/// Behind METAKEY everything passes through a cipher.
+let private encrypt (turn: Turn) (connection: Connection) (cipher: StreamCipher) (data: byte[]) =
+    match StreamCipher.encrypt (ReadOnlySpan data) cipher with
+    | ValueSome(struct (bytes, cipher)) -> enqueue turn { connection with Encryption = ValueSome cipher } bytes
+    | ValueNone ->
+        turn.Log(
+            DebugLevel.meta,
+            Priority.Error,
+            "Byte limit exceeded for encryption to " + Label.connection connection
+        )
+
 /// Bytes as they are, past any session: ID lines, raw blocks, control replies.
 let sendRaw (turn: Turn) (connection: ConnectionId) (bytes: byte[]) : unit =
     match turn.TryConnection connection with
@@ -33,9 +45,10 @@ let sendRaw (turn: Turn) (connection: ConnectionId) (bytes: byte[]) : unit =
 
 /// One application record of a type where a session runs, plain bytes where none does.
 let private sendRecordAs (turn: Turn) (connection: Connection) (recordType: byte) (data: byte[]) =
-    match connection.Session with
-    | ValueNone -> enqueue turn connection data
-    | ValueSome session ->
+    match struct (connection.Session, connection.Encryption) with
+    | struct (ValueNone, ValueNone) -> enqueue turn connection data
+    | struct (ValueNone, ValueSome cipher) -> encrypt turn connection cipher data
+    | struct (ValueSome session, _) ->
         match Stream.send recordType (ReadOnlySpan data) session with
         | Ok struct (bytes, session) -> enqueue turn { connection with Session = ValueSome session } bytes
         | Error error ->

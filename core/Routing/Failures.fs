@@ -2,6 +2,7 @@ namespace TincPure.Routing
 
 open TincPure.Primitives
 open TincPure.Sptps
+open TincPure.Legacy
 
 /// Datagrams that came to nothing: told to the control plane and the log, a few times a second, so that a flood of them
 /// costs little (spec 03 §10, §11.6, §23).
@@ -37,6 +38,24 @@ type internal Failures(plane: Plane) =
                 tell peer carrier failure Priority.Error ("Failed to decrypt and verify packet" + from)
             | OpenResult.TooShort -> tell peer carrier TooShort Priority.Error ("Received short packet" + from)
             | _ -> tell peer carrier Replayed Priority.Error (state.LastMessage + from)
+
+    /// A datagram of a legacy node came to nothing.
+    member _.Legacy(peer: int, result: LegacyResult) : unit =
+        let state = plane.State peer
+
+        if plane.Shows DebugLevel.traffic && state.Failures.Take(plane.Now, perSecond) then
+            let label = plane.Peer(peer).Label
+
+            let debug text = plane.Log(DebugLevel.traffic, Priority.Debug, text)
+
+            match state.Inbound with
+            | null -> debug ("Got packet from " + label + " but he hasn't got our key yet")
+            | inbound ->
+                match result with
+                | LegacyResult.TooShort -> debug ("Got too short packet from " + label)
+                | LegacyResult.BadMac -> debug ("Got unauthenticated packet from " + label)
+                | LegacyResult.BadCipher -> debug ("Error decrypting packet from " + label)
+                | _ -> plane.Log(DebugLevel.traffic, Priority.Warning, inbound.Message label)
 
     /// It is authentic, but what is in it makes no sense.
     member _.Senseless(peer: int, carrier: Carrier voption, level: int, priority: Priority, text: string) : unit =

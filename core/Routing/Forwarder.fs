@@ -4,6 +4,7 @@ open System
 open TincPure.Packet
 open TincPure.Primitives
 open TincPure.Sptps
+open TincPure.Legacy
 
 /// The packet plane: reads the forwarding table, owns the sessions and counters, and writes what comes of packets and commands
 /// into an outbox. Owned by one thread. In the steady state a packet allocates nothing (spec 03, spec 04 §7 to §14).
@@ -18,6 +19,7 @@ type Forwarder() =
         plane.Now <- now
         plane.Outbox <- outbox
         plane.Priority <- 0uy
+        plane.KeepOnTcp <- false
 
     /// State for a peer of a command, which may be newer than the forwarding table.
     let stateOf (peer: int) =
@@ -79,7 +81,13 @@ type Forwarder() =
             receiver.FromTcp(source, carrier, datagram.AsSpan())
         | RelayDatagram(source, destination, datagram) when canRelay source destination datagram ->
             sender.Relay(plane.Peer source, plane.Peer destination, datagram.AsSpan(), -1)
-        | RouteFrame(source, frame) when plane.Knows source -> receiver.Frame(source, frame.AsSpan())
+        | UseLegacyKey(peer, key) -> (stateOf peer).Outbound <- OutboundKey key
+        | GiveLegacyKey(peer, key, window) -> (stateOf peer).GiveLegacyKey(InboundKey(key, window), now)
+        | DropLegacySendKey peer -> (stateOf peer).DropLegacySendKey()
+        | DropLegacyReceiveKey peer -> (stateOf peer).DropLegacyReceiveKey()
+        | RouteFrame(source, frame) when plane.Knows source ->
+            plane.KeepOnTcp <- not (Options.has Options.tcpOnly (plane.Peer source).Options)
+            receiver.Frame(source, frame.AsSpan())
         | SendTimeExceeded(source, frame, from) when plane.Knows source ->
             router.AnswerExpired(source, frame.AsSpan(), from)
         | UseHostAddress address -> sender.HostAddress <- address

@@ -1,6 +1,7 @@
 namespace TincPure.Routing
 
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 
 /// How a datagram of a session reached us, other than by UDP.
 type Carrier =
@@ -30,6 +31,14 @@ type PacketCommand =
     | ActivateReceiveKey of peer: int
     /// Seal a handshake body (record type 128) in the established session; comes back as `HandshakeSealed`.
     | SealHandshake of peer: int * body: byte[]
+    /// A legacy node gave us a key: what we send to it is sealed under this from now on, with numbers from 1 on.
+    | UseLegacyKey of peer: int * PacketKey
+    /// We give a legacy node a key: what it sends is opened with this from now on; replay window in bytes.
+    | GiveLegacyKey of peer: int * PacketKey * replayWindow: int
+    /// A legacy node's key is void: nothing more is sealed for it.
+    | DropLegacySendKey of peer: int
+    /// Our key for a legacy node is void: nothing more of it is opened.
+    | DropLegacyReceiveKey of peer: int
     /// Seal a probe (record type 4) and send it to this address from this socket.
     | SendProbe of peer: int * target: Endpoint * socket: int * payload: byte[]
     /// A datagram of `source`'s session with us that came over a meta connection.
@@ -96,6 +105,8 @@ type Punt =
     | TimeExceeded of source: int * frame: byte[] * sender: Ip
     /// Switch mode: a source address seen on our device, 48 bits.
     | MacSeen of mac: uint64
+    /// The numbers under the key that we gave a legacy node are nearly used up.
+    | LegacyKeyWornOut of peer: int
     /// A datagram that no node could be found for.
     | UnknownSource of source: Endpoint * length: int
     /// The nodes that had any traffic.

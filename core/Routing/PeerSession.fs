@@ -3,6 +3,7 @@ namespace TincPure.Routing
 open System
 open TincPure.Primitives
 open TincPure.Sptps
+open TincPure.Legacy
 
 /// No more than so many events of one kind in one second of the clock.
 [<Struct>]
@@ -30,6 +31,10 @@ type internal PeerSession() =
     let mutable session: Session | null = null
     let mutable retired: Session | null = null
     let mutable retiredUntil = Instant.never
+
+    let mutable inbound: InboundKey | null = null
+    let mutable olderInbound: InboundKey | null = null
+    let mutable olderUntil = Instant.never
 
     /// The session that saw the last datagram.
     let mutable opener: Session | null = null
@@ -67,6 +72,9 @@ type internal PeerSession() =
     [<DefaultValue>]
     val mutable Relays: Ration
 
+    [<DefaultValue>]
+    val mutable WornOut: Ration
+
     /// The `MaintenanceDue` that was punted last, in microseconds.
     member val MaintainedAt = Int64.MinValue with get, set
 
@@ -74,6 +82,56 @@ type internal PeerSession() =
     member _.Session = session
 
     member _.CanReceive = not (isNull session && isNull retired)
+
+    /// What seals for a legacy node, once it has given us a key.
+    member val Outbound: OutboundKey | null = null with get, set
+
+    /// What opens the datagrams of a legacy node.
+    member _.Inbound = inbound
+
+    /// Another key for a legacy node. The one before it opens what is still on its way for some seconds.
+    member _.GiveLegacyKey(fresh: InboundKey, now: Instant) : unit =
+        olderInbound <- inbound
+        olderUntil <- Instant.add Session.PreviousKeyLifetime now
+        inbound <- fresh
+
+    member _.DropLegacyReceiveKey() : unit =
+        match inbound with
+        | null -> ()
+        | inbound -> inbound.Wipe()
+
+        inbound <- null
+        olderInbound <- null
+
+    member this.DropLegacySendKey() : unit =
+        match this.Outbound with
+        | null -> ()
+        | outbound -> outbound.Wipe()
+
+        this.Outbound <- null
+
+    /// Is this a datagram of the legacy node? Changes nothing.
+    member _.VerifiesLegacy(datagram: Span<byte>, now: Instant) : bool =
+        (match inbound with
+         | null -> false
+         | inbound -> inbound.Verifies datagram)
+        || (match olderInbound with
+            | null -> false
+            | older -> now.Microseconds < olderUntil.Microseconds && older.Verifies datagram)
+
+    /// Opens a datagram of a legacy node in place with the key that it has, or with the one before it while its time lasts.
+    member _.OpenLegacy(datagram: Span<byte>, now: Instant, length: byref<int>) : LegacyResult =
+        match struct (inbound, olderInbound) with
+        | struct (null, _) -> LegacyResult.BadMac
+        | struct (inbound, null) -> inbound.Open(datagram, &length)
+        | struct (_, older) when now.Microseconds < olderUntil.Microseconds && older.Verifies datagram ->
+            older.Open(datagram, &length)
+        | struct (inbound, older) ->
+            if now.Microseconds >= olderUntil.Microseconds then
+                older.Wipe()
+                olderInbound <- null
+
+            inbound.Open(datagram, &length)
 
     member this.CountIn(length: int) : unit =
         this.InPackets <- this.InPackets + 1L

@@ -44,6 +44,9 @@ type internal Plane() =
     /// TOS or traffic class for what is sent of the current packet.
     member val Priority = 0uy with get, set
 
+    /// The current frame came by PACKET over a connection that could have used UDP: legacy nodes get it by PACKET, too.
+    member val KeepOnTcp = false with get, set
+
     member _.Compressor: Compressor = compressor.Value
 
     member _.Fib = fib

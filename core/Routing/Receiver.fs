@@ -6,6 +6,7 @@ open TincPure.Packet
 open TincPure.Packet.Compression
 open TincPure.Primitives
 open TincPure.Sptps
+open TincPure.Legacy
 
 /// Finds out whom a datagram is from and for, opens what is for us and moves the rest on (spec 03 §10).
 [<Sealed>]
@@ -22,6 +23,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     let unpacked = Array.zeroCreate<byte>(Ethernet.headerSize + Protocol.maxSize)
 
     let mutable searches = Ration()
+    let mutable legacySearches = Ration()
 
     let label node = plane.Peer(node).Label
 
@@ -249,6 +251,88 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
         found
 
+    /// A frame that a legacy node sent as a datagram, compressed if we asked for that.
+    member private this.LegacyFrame(peer: int, socket: int, source: Endpoint, content: Span<byte>) : unit =
+        let level = plane.Peer(peer).ReceiveCompression
+
+        let size = if level = Level.none then content.Length else this.Unpack(peer, content)
+
+        let frame =
+            if size < 0 then Span.Empty
+            elif level = Level.none then content
+            else unpacked.AsSpan(Ethernet.headerSize, size)
+
+        if size < 0 then
+            logTraffic Priority.Error ("Error while uncompressing packet from " + label peer)
+        elif frame.Length >= Ethernet.headerSize && frame.Length <= Protocol.mtu then
+            if Ethernet.isProbe frame then
+                plane.Outbox.Punt(ProbeReceived(peer, frame.ToArray(), source, socket))
+            else
+                this.Routed(peer, frame)
+
+    /// Opens a datagram of a legacy node; false, and untouched, if its MAC is wrong.
+    member private this.OpenLegacy(peer: int, socket: int, source: Endpoint, datagram: Span<byte>) : bool =
+        let state = plane.State peer
+        let mutable length = 0
+
+        match state.OpenLegacy(datagram, plane.Now, &length) with
+        | LegacyResult.Opened ->
+            let known =
+                match plane.Peer(peer).Address with
+                | ValueSome address -> address = source
+                | ValueNone -> false
+
+            if not known && state.Moves.Take(plane.Now, 1) then
+                plane.Outbox.Punt(SourceMoved(peer, source, socket))
+
+            match state.Inbound with
+            | NonNull inbound when inbound.IsWornOut && state.WornOut.Take(plane.Now, 1) ->
+                plane.Outbox.Punt(LegacyKeyWornOut peer)
+            | _ -> ()
+
+            this.LegacyFrame(peer, socket, source, datagram.Slice(LegacyDatagram.SeqnoSize, length))
+            true
+        | LegacyResult.BadMac
+        | LegacyResult.TooShort -> false
+        | result ->
+            failures.Legacy(peer, result)
+            true
+
+    /// Tries the keys that legacy nodes have of us: first of those that are known to be at this address, and once a second of all
+    /// (spec 08 §14). A node that wants no MAC is believed at its exact address only.
+    member private this.SearchLegacy(socket: int, source: Endpoint, datagram: Span<byte>) : bool =
+        let everywhere = legacySearches.Take(plane.Now, 1)
+        let count = plane.Fib.Peers.Count
+        let mutable found = -1
+        let mutable tries = 0
+        let mutable peer = 0
+
+        while found < 0 && peer < count && tries < maxTries do
+            let candidate = plane.Peer peer
+
+            if not candidate.Sptps && candidate.Reachable then
+                let state = plane.State peer
+
+                let near =
+                    match candidate.Address with
+                    | ValueSome address -> address.Ip = source.Ip
+                    | ValueNone -> false
+
+                match state.Inbound with
+                | NonNull inbound when near && not inbound.IsAuthenticated ->
+                    if candidate.Address = ValueSome source then
+                        found <- peer
+                | NonNull _ when near || everywhere ->
+                    tries <- tries + 1
+
+                    if state.VerifiesLegacy(datagram, plane.Now) then
+                        found <- peer
+                | _ -> ()
+
+            peer <- peer + 1
+
+        found >= 0 && this.OpenLegacy(found, socket, source, datagram)
+
     /// The node that sealed a datagram sent straight to us, as its IDs say; -1 if they do not.
     member private _.ClaimedOrigin(datagram: Span<byte>) : int =
         if
@@ -292,11 +376,14 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         if claimed >= 0 then
             this.OpenUdp(claimed, -1, (claimed = known), socket, source, datagram, Datagram.idsSize)
         elif known < 0 then
-            if not (this.Search(socket, source, datagram)) then
+            if not (this.SearchLegacy(socket, source, datagram)) && not (this.Search(socket, source, datagram)) then
                 failures.Stranger(source, datagram.Length)
         elif not (plane.Peer known).Sptps then
-            if plane.Shows DebugLevel.traffic then
-                logTraffic Priority.Debug ("Got packet from " + label known + " but we haven't exchanged keys yet")
+            if
+                not (this.OpenLegacy(known, socket, source, datagram))
+                && not (this.SearchLegacy(socket, source, datagram))
+            then
+                failures.Legacy(known, LegacyResult.BadMac)
         elif readsIds (plane.Peer known) then
             this.WithIds(known, socket, source, datagram)
         elif datagram.Length >= Record.DatagramOverhead then

@@ -11,6 +11,7 @@ open TincPure.Sptps
 [<Sealed>]
 type internal Sender(plane: Plane) =
     let waiting = Waiting()
+    let legacy = LegacySender plane
 
     /// The packet as its receiver wants it compressed.
     let packed = Array.zeroCreate<byte>(Compressor.Bound Protocol.mtu)
@@ -223,12 +224,52 @@ type internal Sender(plane: Plane) =
 
     /// A packet for a node without SPTPS is encrypted hop by hop, by whatever the next node on the path speaks (spec 03 §7.4).
     member private this.ToLegacyNode(target: Peer, frame: Span<byte>) : unit =
-        let relay = plane.Peer(Decision.hop plane.Fib target.Index)
+        let relay = plane.Peer(if plane.KeepOnTcp then target.NextHop else Decision.hop plane.Fib target.Index)
+
+        let state = plane.State relay.Index
+
+        if relay.Index <> target.Index && plane.Shows DebugLevel.traffic then
+            let way = "Sending packet to " + target.Name.Text + " via " + relay.Label
+            plane.Log(DebugLevel.traffic, Priority.Info, way)
 
         if relay.Sptps then
-            this.ToSptpsNode(relay, plane.State relay.Index, frame)
+            this.ToSptpsNode(relay, state, frame)
         else
-            this.FrameOverTcp(relay.NextHop, frame)
+            let ownOptions = plane.Fib.Settings.OwnOptions
+            let outbound = state.Outbound
+
+            match
+                struct (LegacyPath.choose plane.KeepOnTcp ownOptions relay (not (isNull outbound)) frame.Length,
+                        outbound,
+                        relay.Address)
+            with
+            | struct (LegacyPath.Udp, NonNull key, ValueSome address) ->
+                legacy.Send(relay, key, frame, address, relay.Socket)
+            | struct (LegacyPath.ByNextHop, _, _) ->
+                this.LogTooLong(relay, (plane.Peer relay.NextHop).Name.Text)
+                this.ToNode(relay.NextHop, frame)
+            | _ ->
+                if not plane.KeepOnTcp && plane.Shows DebugLevel.traffic then
+                    if isNull outbound then
+                        plane.Log(
+                            DebugLevel.traffic,
+                            Priority.Info,
+                            "No valid key known yet for " + relay.Label + ", forwarding via TCP"
+                        )
+                    elif not (Options.has Options.tcpOnly (ownOptions ||| relay.Options)) then
+                        this.LogTooLong(relay, "TCP")
+
+                this.FrameOverTcp(relay.NextHop, frame)
+
+            this.Maintain(relay, state)
+
+    member private _.LogTooLong(relay: Peer, way: string) : unit =
+        if plane.Shows DebugLevel.traffic then
+            plane.Log(
+                DebugLevel.traffic,
+                Priority.Info,
+                "Packet for " + relay.Label + " larger than minimum MTU, forwarding via " + way
+            )
 
     /// Sends a frame of at least 14 bytes to a node; our own is the device.
     member this.ToNode(target: int, frame: Span<byte>) : unit =
@@ -292,7 +333,10 @@ type internal Sender(plane: Plane) =
     /// Seals a probe and sends it to this address, whatever the table says (spec 03 §6, §8).
     member this.Probe(target: Peer, state: PeerSession, address: Endpoint, socket: int, payload: Span<byte>) : unit =
         match state.Session with
-        | null -> ()
+        | null ->
+            match state.Outbound with
+            | null -> ()
+            | key -> legacy.Send(target, key, payload, address, socket)
         | session ->
             let ids = if Datagram.hasIds target.Options then PathChoice.Direct else PathChoice.NoIds
 

@@ -13,9 +13,10 @@ type Verdict =
 
 /// Which sequence numbers have been received (spec 01 §11.4), in 64-bit arithmetic, so that nothing special happens near
 /// 2^32. Owned by one thread. `size` is in bytes, eight numbers each; without a size everything is accepted. `first` is
-/// the first number expected; those before it count as received.
+/// the first number expected; those before it count as received. After a jump of an SPTPS window (`forgives`) what it jumped over may
+/// still come; a legacy window counts all of it as received, and calls numbers far that are one nearer (spec 01 §15.6).
 [<Sealed>]
-type ReplayWindow(size: int, first: uint32) =
+type ReplayWindow(size: int, first: uint32, forgives: bool) =
     let ring = Array.zeroCreate<byte>(max 0 size)
     let span = 8L * int64 ring.Length
     let mutable next = int64 first
@@ -36,12 +37,15 @@ type ReplayWindow(size: int, first: uint32) =
     let judge (seqno: int64) =
         if ring.Length = 0 || seqno = next then
             Verdict.Accepted
-        elif seqno >= next + span then
+        elif seqno >= next + span - (if forgives then 0L else 1L) then
             if far < ring.Length / 4 then Verdict.FarFuture else Verdict.AcceptedAfterJump
         elif seqno < next && (seqno < next - span || not (isMissing seqno)) then
             Verdict.Late
         else
             Verdict.Accepted
+
+    /// A window of SPTPS.
+    new(size, first) = ReplayWindow(size, first, true)
 
     /// One more than the highest number accepted.
     member _.Next: int64 = next
@@ -70,7 +74,7 @@ type ReplayWindow(size: int, first: uint32) =
         | _ ->
             if ring.Length > 0 then
                 if verdict = Verdict.AcceptedAfterJump then
-                    Array.Fill(ring, 255uy)
+                    Array.Fill(ring, (if forgives then 255uy else 0uy))
                 else
                     for missed in next .. seqno - 1L do
                         setMissing missed

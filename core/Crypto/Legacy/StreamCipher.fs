@@ -58,6 +58,9 @@ module StreamCipher =
                   Used = block.BlockSize
                   Budget = budget cipher })
 
+    /// When less than this is left, it is time for another key: more than a connection carries between two looks at it.
+    let reserve = 1UL <<< 28
+
     /// Bytes that may still pass.
     let left (stream: StreamCipher) : uint64 = stream.Budget
 
