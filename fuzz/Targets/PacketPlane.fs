@@ -139,6 +139,7 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
             | SourceMoved _ -> behaviour.Saw "moved"
             | RelayedDataReceived _ -> behaviour.Saw "relayed"
             | DetourSeen _ -> behaviour.Saw "detour"
+            | LegacyKeyWornOut _ -> behaviour.Saw "worn out"
             | PathTooSmall _ -> behaviour.Saw "too small"
             | TimeExceeded _ -> behaviour.Saw "expired"
             | MacSeen _ -> behaviour.Saw "mac"
