@@ -173,7 +173,8 @@ let requestReceived
                 ("Got REQ_KEY from " + sender + " destination " + target.Name.Text + " which is not reachable")
         else
             match request with
-            | KeyRequest.SptpsPacket text -> relayPacket turn origin target text
+            // A node without SPTPS does not understand what it passes on.
+            | KeyRequest.SptpsPacket text when turn.Node.OwnKey.IsSome -> relayPacket turn origin target text
             | _ ->
                 match Peers.nextHopConnection turn target.Index with
                 | ValueSome hop -> Wire.passOn turn hop "REQ_KEY" line

@@ -48,6 +48,21 @@ type World(settings: WorldSettings) =
     /// What is to be written to a stream, gathered so that one batch makes one write.
     let unwritten = Dictionary<ConnectionId, ResizeArray<byte array>>()
 
+    /// Of what nodes append to host files, disks of virtual machines understand keys that were learned.
+    let append (machine: Machine) (name: NodeName) (text: string) =
+        let variable = "Ed25519PublicKey = "
+        let at = text.IndexOf(variable, StringComparison.Ordinal)
+
+        if at >= 0 then
+            match KeyFile.parsePublic (text.Substring(at + variable.Length).Trim()) with
+            | Ok key ->
+                let host = Option.defaultValue (HostSettings.empty name) (machine.Settings.Hosts.TryFind name)
+
+                machine.Settings <-
+                    { machine.Settings with
+                        Hosts = machine.Settings.Hosts.Add(name, { host with PublicKey = ValueSome key }) }
+            | Error _ -> ()
+
     let rec plan (machine: Machine) =
         if not machine.RunPlanned then
             machine.RunPlanned <- true
@@ -248,8 +263,7 @@ type World(settings: WorldSettings) =
             match machine.Settings.Hosts.TryFind name with
             | Some host -> tell machine (HostFileRead(name, Present(host, recent)))
             | None -> tell machine (HostFileRead(name, Missing))
-        // Disks of virtual machines keep what they were made with: a key learned has to be learned again after a start.
-        | AppendHostFile _ -> ()
+        | AppendHostFile(name, text) -> append machine name text
         // Nobody invites anybody here.
         | TakeInvitation(id, _) -> tell machine (InvitationTaken(id, InvitationMissing))
         | RemoveInvitation _ -> ()
