@@ -55,6 +55,9 @@ module Rsa =
 
         result
 
+    /// A large modulus with a large exponent takes seconds for each use. The limits are OpenSSL's.
+    let private longestExponent (modulusBits: int64) : int64 = if modulusBits > 3072L then 64L else modulusBits
+
     /// A public key, if these numbers can be one.
     let publicKey (modulus: BigInteger) (exponent: BigInteger) : RsaPublicKey voption =
         let bits = modulus.GetBitLength()
@@ -66,6 +69,7 @@ module Rsa =
             && bits <= int64 maximumBits
             && exponent > BigInteger.One
             && exponent < modulus
+            && exponent.GetBitLength() <= longestExponent bits
         then
             ValueSome { Modulus = modulus; Exponent = exponent }
         else
