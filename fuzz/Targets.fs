@@ -12,6 +12,7 @@ let all: Target list =
       SptpsPeer.target
       SptpsDatagrams.target
       SptpsHandshake.target
+      LegacyCrypto.target
       Compression.target
       KeyAgreement.target
       Discovery.target
