@@ -219,7 +219,12 @@ type private Run(behaviour: Behaviour, text: string) =
         found
 
     let ownThingsAreAsTheyWere (node: Node) =
-        let own = Topology.subnetsOf Topology.self node.Topology
+        let learned, own =
+            Topology.subnetsOf Topology.self node.Topology
+            |> Set.partition (fun subnet -> subnet.Family = Family.Mac)
+
+        // Only frames of our own device may teach us addresses.
+        check (learned.IsEmpty || (variant = 3 && text.Contains "!f")) "a peer gave us addresses"
         check (own = Set.ofList Neighbourhood.ownSubnets) "a peer changed our subnets"
 
         let neighbours =
