@@ -16,7 +16,8 @@ public sealed class Node : IDisposable
         (Name, Number, Make, Host, Folder) = (name, number, make, host, Path.Combine(folder, name));
         Log = new LogFile(Path.Combine(Folder, "log"));
         Directory.CreateDirectory(Path.Combine(Folder, "hosts"));
-        Set($"Name = {name}", "Interface = vpn");
+        // Stock tinc counts the time for a login from when it last looked at its clock: five seconds are few on a busy machine.
+        Set($"Name = {name}", "Interface = vpn", "PingTimeout = 15");
         Command.Run(Programs.Tinc(Make.Stock), "-c", Folder, "generate-ed25519-keys").OrThrow();
         HostFile($"Subnet = 10.77.{number}.0/24", $"Subnet = fd77:0:0:{number}::/64");
         Script("tinc-up",
