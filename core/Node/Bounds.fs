@@ -18,3 +18,6 @@ let unauthenticated = 256
 
 /// Characters of an edge's address, where that is text: no host name is longer than 255.
 let addressText = 300
+
+/// Addresses of one node that are remembered.
+let recentAddresses = 8

@@ -77,17 +77,6 @@ let sayDueCorrections (turn: Turn) : unit =
     for struct (connection, subject) in due do
         tell turn connection subject
 
-/// Tells neighbours of edges that they seem to have missed the last word about. Called by the periodic check.
-let resolveDoubts (turn: Turn) : unit =
-    let struct (due, doubts) = Doubts.due turn.Now turn.Node.Doubts
-    turn.Node <- { turn.Node with Doubts = doubts }
-
-    for struct (connection, from, target) in due do
-        match Topology.tryEdge from target turn.Node.Topology with
-        | ValueSome edge -> Wire.send turn connection (addEdgeMessage turn edge)
-        | ValueNone when from = Topology.self -> Wire.send turn connection (delEdgeMessage turn from target)
-        | ValueNone -> ()
-
 let private isIndirect (arrival: Arrival) (node: int voption) =
     match node with
     | ValueSome index -> index <> 0 && index <> arrival.Sender
@@ -237,43 +226,79 @@ let private isOverlong (address: Address) =
     | Textual(host, port) -> host.Length + port.Length > Bounds.addressText
     | _ -> false
 
+// ---- Neighbours that see an edge otherwise
+
+let private isReached (turn: Turn) (edge: Edge) =
+    Graph.isReachable edge.From turn.Node.Paths || Graph.isReachable edge.To turn.Node.Paths
+
 let private agreed (turn: Turn) (connection: ConnectionId) from target =
     turn.Node <-
         { turn.Node with
             Doubts = Doubts.settle connection from target turn.Node.Doubts }
 
-let private doubted (turn: Turn) (connection: ConnectionId) from target =
+let private doubted (turn: Turn) (connection: ConnectionId) from target (doubt: Doubts.Doubt) =
     if not turn.Node.Settings.TunnelServer then
         turn.Node <-
             { turn.Node with
-                Doubts = Doubts.raise' turn.Now connection from target turn.Node.Doubts }
+                Doubts = Doubts.raise' turn.Now connection from target doubt turn.Node.Doubts }
 
 /// A line that we had seen before is no news, but shows what the neighbour heard last.
 let repeated (turn: Turn) (connection: ConnectionId) (message: Message) : unit =
     let topology = turn.Node.Topology
 
-    let ends from target =
+    let withEnds from target action =
         match struct (Topology.tryFind from topology, Topology.tryFind target topology) with
-        | struct (ValueSome from, ValueSome target) ->
-            ValueSome(struct (from, target, Topology.tryEdge from target topology))
-        | _ -> ValueNone
+        | struct (ValueSome from, ValueSome target) -> action from target (Topology.tryEdge from target topology)
+        | _ -> ()
 
     match message with
     | Message.DelEdge(_, from, target) ->
-        match ends from target with
-        | ValueSome(struct (from, target, ValueSome _)) -> doubted turn connection from target
-        | _ -> ()
+        withEnds from target (fun from target known ->
+            match known with
+            | ValueSome _ -> doubted turn connection from target Doubts.SeesOtherwise
+            | ValueNone -> agreed turn connection from target)
     | Message.AddEdge report ->
-        match ends report.From report.To with
-        | ValueSome(struct (from, target, ValueSome known)) ->
+        withEnds report.From report.To (fun from target known ->
+            match known with
             // Which of the two is right its owner will say, whom one of them reaches.
-            if differs known report then
-                doubted turn connection from target
-            else
-                agreed turn connection from target
-        | ValueSome(struct (Topology.self, target, ValueNone)) -> doubted turn connection Topology.self target
-        | _ -> ()
+            | ValueSome known when differs known report -> doubted turn connection from target Doubts.SeesOtherwise
+            | ValueSome _ -> agreed turn connection from target
+            | ValueNone when from = Topology.self -> doubted turn connection from target Doubts.SeesOtherwise
+            | ValueNone -> doubted turn connection from target (Doubts.Has report))
     | _ -> ()
+
+/// The edge as a neighbour reported it.
+let private reported (from: int) (target: int) (report: AddEdge) : Edge =
+    { From = from
+      To = target
+      Address = report.Address
+      LocalAddress =
+        match report.Local with
+        | ValueSome(Inet _ as local) -> local
+        | _ -> Unspecified
+      Options = report.Options
+      Weight = report.Weight }
+
+/// Ends disagreements that last: neighbours are told of edges that they lack, and believed about edges that we lack. If
+/// the edge is gone, that reaches its owner, who takes it back. Called by the periodic check.
+let resolveDoubts (turn: Turn) : unit =
+    let struct (due, doubts) = Doubts.due turn.Now turn.Node.Doubts
+    turn.Node <- { turn.Node with Doubts = doubts }
+
+    for struct (connection, from, target), entry in due do
+        match struct (Topology.tryEdge from target turn.Node.Topology, entry.Doubt) with
+        | struct (ValueSome edge, _) when isReached turn edge -> Wire.send turn connection (addEdgeMessage turn edge)
+        | struct (ValueSome _, _) -> doubted turn connection from target Doubts.SeesOtherwise
+        | struct (ValueNone, Doubts.Has report) when
+            turn.Node.EdgeCount < Bounds.edges && not (isOverlong report.Address)
+            ->
+            let edge = reported from target report
+            setEdge turn edge
+            Wire.broadcast turn (addEdgeMessage turn edge)
+        | struct (ValueNone, _) when from = Topology.self -> Wire.send turn connection (delEdgeMessage turn from target)
+        | _ -> ()
+
+// ---- Edges from others
 
 let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
     let topology = turn.Node.Topology
@@ -293,11 +318,6 @@ let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
                 setEdge turn edge
                 Wire.forward turn arrival.Connection "ADD_EDGE" arrival.Line
 
-            let local =
-                match report.Local with
-                | ValueSome(Inet _ as local) -> local
-                | _ -> Unspecified
-
             match Topology.tryEdge from.Index target.Index turn.Node.Topology with
             | ValueSome known when not (differs known report) -> agree ()
             | ValueSome _ when from.Index = 0 ->
@@ -307,12 +327,15 @@ let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
             | ValueSome known ->
                 warn turn ("Got ADD_EDGE from " + arrival.From + " which does not match existing entry")
 
+                let edge = reported from.Index target.Index report
+
                 accept
-                    { known with
-                        Address = report.Address
-                        Options = report.Options
-                        Weight = report.Weight
-                        LocalAddress = (if local = Unspecified then known.LocalAddress else local) }
+                    { edge with
+                        LocalAddress =
+                            if edge.LocalAddress = Unspecified then
+                                known.LocalAddress
+                            else
+                                edge.LocalAddress }
             | ValueNone when from.Index = 0 ->
                 warn turn ("Got ADD_EDGE from " + arrival.From + " for ourself which does not exist")
 
@@ -321,14 +344,7 @@ let addEdge (turn: Turn) (arrival: Arrival) (report: AddEdge) : unit =
                 correct turn arrival.Connection (Corrections.OwnEdge target.Name)
             | ValueNone when turn.Node.EdgeCount >= Bounds.edges ->
                 warn turn ("Too many edges, ignoring ADD_EDGE from " + arrival.From)
-            | ValueNone ->
-                accept
-                    { From = from.Index
-                      To = target.Index
-                      Address = report.Address
-                      LocalAddress = local
-                      Options = report.Options
-                      Weight = report.Weight }
+            | ValueNone -> accept (reported from.Index target.Index report)
         | _ -> ()
 
 /// A node that we lost may still have an edge to us, which nobody else would take back (spec 02 §9.5 step 6).
@@ -356,7 +372,9 @@ let delEdge (turn: Turn) (arrival: Arrival) (from: NodeName) (target: NodeName) 
         match struct (fromIndex, targetIndex) with
         | struct (ValueSome from, ValueSome target) ->
             match Topology.tryEdge from target topology with
-            | ValueNone -> warn turn absent
+            | ValueNone ->
+                agreed turn arrival.Connection from target
+                warn turn absent
             | ValueSome _ when from = 0 ->
                 warn turn ("Got DEL_EDGE from " + arrival.From + " for ourself")
 
@@ -375,8 +393,9 @@ let delEdge (turn: Turn) (arrival: Arrival) (from: NodeName) (target: NodeName) 
 
 // ---- The own side
 
-/// Everything that we know, for a new neighbour (spec 02 §7 step 3).
+/// Everything that we know, for a new neighbour (spec 02 §7 step 3), but for edges among nodes that nobody reaches.
 let tellEverything (turn: Turn) (connection: ConnectionId) : unit =
+    Reachability.settle turn
     let topology = turn.Node.Topology
 
     let subnetsOf index =
@@ -390,7 +409,21 @@ let tellEverything (turn: Turn) (connection: ConnectionId) : unit =
             subnetsOf index
 
             for edge in Topology.edgesFrom index topology do
-                Wire.send turn connection (addEdgeMessage turn edge)
+                if isReached turn edge || not (Doubts.hasRoom turn.Node.Doubts) then
+                    Wire.send turn connection (addEdgeMessage turn edge)
+                else
+                    doubted turn connection edge.From edge.To Doubts.SeesOtherwise
+
+/// The last neighbour is gone. What we know of the mesh behind it gets older from now on, and to tell it to the next
+/// neighbour would only stir up contradictions.
+let forgetMesh (turn: Turn) : unit =
+    let remove topology (edge: Edge) = Topology.removeEdge edge.From edge.To topology
+    Reachability.settle turn
+
+    turn.Node <-
+        { turn.Node with
+            Topology = Topology.edges turn.Node.Topology |> List.ofSeq |> List.fold remove turn.Node.Topology
+            EdgeCount = 0 }
 
 /// The edge to a new neighbour is ours to announce.
 let announceOwnEdge (turn: Turn) (connection: ConnectionId) (edge: Edge) : unit =

@@ -32,12 +32,24 @@ let private edgeAddresses (turn: Turn) (index: int) : Endpoint list =
     |> Seq.distinct
     |> List.ofSeq
 
-/// Cached addresses, then what edges tell, then the Address lines; each only once.
+/// Before the edges of the mesh are forgotten: where the nodes were that we may want to connect to.
+let keepAddresses (turn: Turn) : unit =
+    for index in Topology.self + 1 .. turn.Node.Peers.Count - 1 do
+        match edgeAddresses turn index with
+        | [] -> ()
+        | addresses ->
+            turn.SetPeer
+                { turn.Peer index with
+                    LastSeenAt = List.truncate Bounds.recentAddresses addresses }
+
+/// Cached addresses, then what edges tell or told last, then the Address lines; each only once.
 let private candidates (turn: Turn) (peer: PeerState) : Candidate list =
     let recent = peer.RecentAddresses
 
     let known =
-        edgeAddresses turn peer.Index |> List.filter (fun endpoint -> not (List.contains endpoint recent))
+        edgeAddresses turn peer.Index @ peer.LastSeenAt
+        |> List.distinct
+        |> List.filter (fun endpoint -> not (List.contains endpoint recent))
 
     let configured =
         match peer.Host with

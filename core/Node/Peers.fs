@@ -53,7 +53,8 @@ let private create (node: Node) (index: int) (name: NodeName) (now: Instant) : P
       MtuInfoSent = Instant.never
       MaintenanceDue = Instant.never
       Deadline = Instant.distant
-      RecentAddresses = [] }
+      RecentAddresses = []
+      LastSeenAt = [] }
 
 let tryFind (turn: Turn) (name: NodeName) : PeerState voption =
     match Topology.tryFind name turn.Node.Topology with
@@ -176,7 +177,9 @@ let remember (turn: Turn) (index: int) (endpoint: Endpoint) : unit =
     match peer.RecentAddresses with
     | first :: _ when first = endpoint -> ()
     | others ->
-        let recent = endpoint :: List.filter (fun other -> other <> endpoint) others |> List.truncate 8
+        let recent =
+            endpoint :: List.filter (fun other -> other <> endpoint) others
+            |> List.truncate Bounds.recentAddresses
 
         turn.SetPeer { peer with RecentAddresses = recent }
         turn.Log(DebugLevel.connections, Priority.Debug, "Caching recent address for " + peer.Name.Text)

@@ -62,7 +62,10 @@ type PeerState =
         MaintenanceDue: Instant
         /// The moment of its entry in `Node.PeerDeadlines`.
         Deadline: Instant
+        /// Where it was connected to before, from its address cache.
         RecentAddresses: Endpoint list
+        /// How others saw it when we last lost the whole mesh.
+        LastSeenAt: Endpoint list
     }
 
 /// Where an invitation stands (spec 06 §19).

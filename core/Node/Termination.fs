@@ -31,7 +31,12 @@ let close (turn: Turn) (id: ConnectionId) (report: Report) (socket: Socket) : un
         | Tarpitted -> turn.Emit(Tarpit id)
 
         match served with
-        | ValueSome index -> Gossip.retractOwnEdge turn index (report = Reported)
+        | ValueSome index ->
+            Gossip.retractOwnEdge turn index (report = Reported)
+
+            if report = Reported && turn.Node.Established.IsEmpty then
+                Outgoing.keepAddresses turn
+                Gossip.forgetMesh turn
         | ValueNone -> ()
 
         match connection.Outgoing with

@@ -202,6 +202,45 @@ let ``a neighbour that heard everything in order is not told again`` () =
     rig.WaitSeconds 8
     Assert.Equal(0, count "12 " fake.Lines)
 
+[<Fact>]
+let ``a neighbour that heard of the return after the removal is believed`` () =
+    let struct (rig, fake, obs) = mesh settings
+    rig.Say(obs, "12 2 obs third 192.0.2.33 655 700000c 20")
+    rig.Say(obs, "13 1 obs third")
+    rig.Say(fake, "13 1 obs third")
+    rig.Say(fake, "12 2 obs third 192.0.2.33 655 700000c 20")
+    Assert.False(isReachable rig "third")
+    obs.Forget()
+    rig.WaitSeconds 8
+    Assert.True(isReachable rig "third")
+    let line = "12 NONCE obs third 192.0.2.33 655 700000c 20"
+    Assert.Equal<string list>([ line ], said obs.Lines |> List.filter (starting "12 "))
+
+[<Fact>]
+let ``a new neighbour is told of edges among unreachable nodes only when they are reached`` () =
+    let struct (rig, fake, obs) = mesh settings
+    rig.Flood(obs, "12", "far farther 192.0.2.41 655 700000c 10")
+    rig.Flood(obs, "12", "farther far 192.0.2.40 655 700000c 10")
+    let late = rig.Neighbour "third"
+    Assert.DoesNotContain(late.Lines, (fun line -> line.Contains "farther"))
+    rig.WaitSeconds 8
+    Assert.DoesNotContain(late.Lines, (fun line -> line.Contains "farther"))
+    rig.Flood(obs, "12", "obs far 192.0.2.40 655 700000c 10")
+    rig.Flood(obs, "12", "far obs 192.0.2.2 655 700000c 10")
+    rig.WaitSeconds 3
+    Assert.Equal(1, count "12 " (late.Lines |> List.filter (fun line -> line.Contains "far farther")))
+    Assert.Equal(1, count "12 " (late.Lines |> List.filter (fun line -> line.Contains "farther far")))
+    Assert.NotEmpty fake.Lines
+
+[<Fact>]
+let ``who loses the last neighbour forgets the edges of the mesh`` () =
+    let struct (rig, fake, obs) = mesh settings
+    rig.Feed(Lost(fake.Id, ValueNone))
+    Assert.NotEmpty(Topology.edges rig.Node.Topology)
+    rig.Feed(Lost(obs.Id, ValueNone))
+    Assert.Empty(Topology.edges rig.Node.Topology)
+    Assert.Equal(0, rig.Node.EdgeCount)
+
 // ---- Removal and addition in one batch
 
 [<Fact>]

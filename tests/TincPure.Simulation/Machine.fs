@@ -92,6 +92,12 @@ type Machine(index: int, address: Ip, deviceAddress: Ip, quantum: int64, setting
             HashTrie.tryFind (NodeId.ofName other.Name) node.Fib.ById
             |> ValueOption.map (fun peer -> node.Fib.Peers[peer])
 
+    /// Nodes that it has a meta connection with.
+    member this.Neighbours: int =
+        match this.Node with
+        | ValueNone -> 0
+        | ValueSome node -> node.Established.Count
+
     /// Nodes that it can reach, itself included.
     member this.Reachable: int =
         match this.Node with

@@ -95,7 +95,7 @@ let private report (world: World) (watch: Stopwatch) =
     line "heap bytes" (GC.GetTotalMemory true)
     line "real milliseconds" watch.ElapsedMilliseconds
 
-/// All nodes of a mesh start at once, and then start again at once.
+/// All nodes of a mesh start at once, and then a third of them, those in the middle of the mesh among them, start again at once.
 let private storm count =
     let watch = Stopwatch.StartNew()
     let plan = Mesh.hubs count (max 3 (count / 30)) 2 (Dice 1UL)
@@ -107,11 +107,12 @@ let private storm count =
     let complete () = world.Machines |> Seq.forall (fun machine -> machine.Reachable = count)
 
     for round in [ "start"; "restart" ] do
-        for machine in world.Machines do
+        for machine in Seq.truncate (count / 3) world.Machines do
             world.Kill machine
 
         let began = world.Now
         Mesh.start world
+        world.RunFor 1.0
         let met = world.RunUntil(complete, 0.5, 300.0)
 
         write (
