@@ -27,14 +27,14 @@ internal static class DeviceOpener
         if (!isTap && !settings.Mode.IsRouter)
             throw new StartException("Only tap devices support switch mode!");
 
-        var path = settings.Device.IsSome ? settings.Device.Value : TunDevice.DefaultPath;
+        var path = settings.Device.IsSome ? settings.Device.Value : TunTap.DefaultPath;
         var name =
             settings.Interface.IsSome ? settings.Interface.Value
             : settings.NetName.IsSome ? settings.NetName.Value
             : "";
         return isTap
             ? TapDevice.Open(path, name, settings.IffOneQueue, log)
-            : TunDevice.Open(path, name);
+            : TunDevice.Open(path, name, settings.IffOneQueue);
     }
 
     /// <summary>The type as the configuration spells it.</summary>

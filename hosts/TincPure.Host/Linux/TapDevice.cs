@@ -38,7 +38,7 @@ internal sealed unsafe class TapDevice : IDevice
     public static TapDevice Open(string path, string wantedName, bool oneQueue, Logger log)
     {
         var flags = (ushort)(TunTap.Tap | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
-        var descriptor = TunTap.Open(path, wantedName, flags, out var name);
+        var descriptor = TunTap.Open(path, wantedName, [flags], out _, out var name);
         if (!TunTap.TryGetAddress(descriptor, out var address))
         {
             log.Warning("Could not get MAC address of " + path + ": " + ErrorText.OfErrno(Libc.LastError));

@@ -13,27 +13,8 @@ namespace TincPure.Host.Linux;
 /// </summary>
 internal sealed unsafe class TunDevice : IDevice
 {
-    public const string DefaultPath = "/dev/net/tun";
-
-    private const int MaxInterfaceName = 15;
-    private const int RequestSize = 40;
-    private const ushort IffTun = 0x0001;
-    private const ushort IffNoPacketInformation = 0x1000;
-    private const ushort IffOffload = 0x4000;
-
-    /// <summary>TUNSETOFFLOAD: checksums, TCP over IPv4 and IPv6, ECN; and UDP, since Linux 6.2.</summary>
+    /// <summary>Offloads: checksums, TCP over IPv4 and IPv6, ECN; and UDP, since Linux 6.2.</summary>
     private const uint OffloadTcp = 0x0f, OffloadUdp = 0x60;
-
-    /// <summary>Requests to write an int, whose direction bits differ on ppc64le.</summary>
-    private static nuint SetInterface => Direction | 0x454CA;
-
-    private static nuint SetOffload => Direction | 0x454D0;
-
-    private static nuint Direction =>
-        System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture
-            == System.Runtime.InteropServices.Architecture.Ppc64le
-            ? 0x80000000
-            : 0x40000000;
 
     private readonly SuperPacketWriter? _writer;
     private int _descriptor;
@@ -58,46 +39,20 @@ internal sealed unsafe class TunDevice : IDevice
 
     /// <summary>Makes or attaches to the interface of this name; the kernel chooses one for an empty name.</summary>
     /// <exception cref="StartException">It cannot be opened or created.</exception>
-    public static TunDevice Open(string path, string wantedName)
+    public static TunDevice Open(string path, string wantedName, bool oneQueue)
     {
-        var descriptor = Libc.Open(path, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
-        if (descriptor < 0)
-            throw new StartException("Could not open " + path + ": " + ErrorText.OfErrno(Libc.LastError));
-
-        Span<byte> request = stackalloc byte[RequestSize];
-        request.Clear();
-        var name = Encoding.UTF8.GetBytes(wantedName);
-        name.AsSpan(0, Math.Min(name.Length, MaxInterfaceName)).CopyTo(request);
-        var offloads = TrySetInterface(descriptor, request, IffTun | IffNoPacketInformation | IffOffload);
-        if (!offloads && !TrySetInterface(descriptor, request, IffTun | IffNoPacketInformation))
-        {
-            var reason = ErrorText.OfErrno(Libc.LastError);
-            Libc.Close(descriptor);
-            throw new StartException("Could not create a tun/tap interface from " + path + ": " + reason);
-        }
-
-        var given = request[..(MaxInterfaceName + 1)];
-        var length = given.IndexOf((byte)0);
-        return new TunDevice(
-            path,
-            Encoding.UTF8.GetString(given[..(length < 0 ? MaxInterfaceName : length)]),
-            descriptor,
-            offloads ? Offloaded(descriptor) : null);
-    }
-
-    private static bool TrySetInterface(int descriptor, Span<byte> request, int flags)
-    {
-        BitConverter.TryWriteBytes(request[16..], (ushort)flags);
-        fixed (byte* first = request)
-            return Libc.Ioctl(descriptor, SetInterface, first) >= 0;
+        var flags = (ushort)(TunTap.Tun | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
+        var withOffload = (ushort)(flags | TunTap.Offload);
+        var descriptor = TunTap.Open(path, wantedName, [withOffload, flags], out var granted, out var name);
+        return new TunDevice(path, name, descriptor, granted == withOffload ? Offloaded(descriptor) : null);
     }
 
     /// <summary>Asks for as much as the kernel has. Without any of it packets still come and go behind an empty offload.</summary>
     private static SuperPacketWriter Offloaded(int descriptor)
     {
-        var takesUdp = Libc.Ioctl(descriptor, SetOffload, (void*)(OffloadTcp | OffloadUdp)) >= 0;
+        var takesUdp = Libc.Ioctl(descriptor, TunTap.SetOffload, (void*)(OffloadTcp | OffloadUdp)) >= 0;
         if (!takesUdp)
-            Libc.Ioctl(descriptor, SetOffload, (void*)OffloadTcp);
+            Libc.Ioctl(descriptor, TunTap.SetOffload, (void*)OffloadTcp);
         return new SuperPacketWriter(descriptor, takesUdp);
     }
 
