@@ -34,7 +34,7 @@ public class BadInputTests(BadInputTests.Meshes meshes) : IClassFixture<BadInput
     };
 
     [LabTheory, MemberData(nameof(FirstLines))]
-    public Task A_stranger_s_first_line_is_refused_with_a_reason(string line, string reason) => WhileThePingRuns(mesh =>
+    public Task A_stranger_s_first_line_is_refused_with_a_reason(string line, string reason) => WhileThePingRuns(async mesh =>
     {
         Node a = mesh["a"];
         int mark = a.Log.Mark();
@@ -42,7 +42,7 @@ public class BadInputTests(BadInputTests.Meshes meshes) : IClassFixture<BadInput
         stranger.Connect(IPAddress.Parse(a.Host.IPv4), 655);
         stranger.Send(Encoding.Latin1.GetBytes(line));
         string address = $"{mesh["c"].Host.IPv4} port {((IPEndPoint)stranger.LocalEndPoint!).Port}";
-        return mesh.Until(
+        await mesh.Until(
             $"the log says {reason} and {address}",
             TimeSpan.FromSeconds(5),
             () => a.Log.Matching(reason, mark).Any(message => message.Contains(mesh["c"].Host.IPv4)));
