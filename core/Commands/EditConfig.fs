@@ -136,6 +136,18 @@ let check (force: bool) (verb: Verb) (words: string list) : Result<Request, stri
             Error [ "Invalid name for node." ]
         | _ -> checkUnknown force verb variable value |> Result.bind (ofNode node)
 
+/// The variables that one may have meant.
+let similar: string list = Variables.all |> List.filter _.Listed |> List.map _.Name
+
+/// The variable that the words name, unless it is known; empty if it is.
+let unknownVariable (words: string list) : string =
+    let struct (variable, _) = Syntax.split (String.Join(' ', words))
+    let struct (_, name) = splitNode variable
+
+    match Variables.tryFind name with
+    | ValueSome known when known.Listed -> ""
+    | _ -> name
+
 let private withNewline (line: string) = if line.EndsWith '\n' then line else line + "\n"
 
 /// Carries out a request on a file's text. Lines that it is not about stay as they are, comments and keys included.

@@ -8,53 +8,65 @@ namespace TincPure.Tinc;
 /// <summary>The commands by name, whatever the case.</summary>
 internal static class CommandTable
 {
-    /// <summary>A command gets the words behind its name and gives the exit code.</summary>
-    public delegate int Command(Session session, string[] arguments);
+    /// <summary>A command gets the words behind its name and its own options, and gives the exit code.</summary>
+    public delegate int Command(Session session, string[] words, Switches switches);
 
-    public static Command? Find(string name) =>
-        name.ToLowerInvariant() switch
+    /// <summary>The command of this name in the catalogue.</summary>
+    public static Command Find(string name) =>
+        name switch
         {
-            "start" => DaemonCommands.Start,
-            "stop" => DaemonCommands.Stop,
-            "restart" => DaemonCommands.Restart,
-            "pid" => DaemonCommands.Pid,
-            "reload" => ControlCommands.Reload,
-            "purge" => ControlCommands.Purge,
-            "retry" => ControlCommands.Retry,
-            "debug" => ControlCommands.Debug,
-            "connect" => ControlCommands.Connect,
-            "disconnect" => ControlCommands.Disconnect,
-            "log" => LogCommand.Run,
-            "dump" or "list" => DumpCommand.Run,
-            "info" => InfoCommand.Run,
-            "get" => ConfigCommands.Get,
-            "set" => ConfigCommands.Set,
-            "add" => ConfigCommands.Add,
-            "del" => ConfigCommands.Delete,
-            "config" => ConfigCommands.Any,
-            "init" => InitCommand.Run,
-            "generate-keys" => KeyCommands.GenerateBoth,
-            "generate-rsa-keys" => KeyCommands.GenerateRsa,
-            "generate-ed25519-keys" => KeyCommands.GenerateEd25519,
-            "export" => ExchangeCommands.Export,
-            "export-all" => ExchangeCommands.ExportAll,
-            "import" => ExchangeCommands.Import,
-            "exchange" => ExchangeCommands.Exchange,
-            "exchange-all" => ExchangeCommands.ExchangeAll,
-            "network" => NetworkCommand.Run,
-            "edit" => EditCommand.Run,
-            "fsck" => FsckCommand.Run,
-            "invite" => InviteCommand.Run,
-            "join" => JoinCommand.Run,
-            "sign" => SignCommands.Sign,
-            "verify" => SignCommands.Verify,
-            "help" => (session, _) => ShowHelp(session),
-            "version" => (session, arguments) =>
-                arguments.Length == 0 ? ShowVersion(session) : session.TooManyArguments(),
-            _ => null,
+            "start" => Plain(DaemonCommands.Start),
+            "stop" => Plain(DaemonCommands.Stop),
+            "restart" => Plain(DaemonCommands.Restart),
+            "pid" => Plain(DaemonCommands.Pid),
+            "reload" => Plain(ControlCommands.Reload),
+            "purge" => Plain(ControlCommands.Purge),
+            "retry" => Plain(ControlCommands.Retry),
+            "debug" => Plain(ControlCommands.Debug),
+            "connect" => Plain(ControlCommands.Connect),
+            "disconnect" => Plain(ControlCommands.Disconnect),
+            "log" => Plain(LogCommand.Run),
+            "dump" => Plain(DumpCommand.Run),
+            "info" => Plain(InfoCommand.Run),
+            "get" => Plain(ConfigCommands.Get),
+            "set" => Plain(ConfigCommands.Set),
+            "add" => Plain(ConfigCommands.Add),
+            "del" => Plain(ConfigCommands.Delete),
+            "config" => Plain(ConfigCommands.Any),
+            "init" => Plain(InitCommand.Run),
+            "generate-keys" => Plain(KeyCommands.GenerateBoth),
+            "generate-rsa-keys" => Plain(KeyCommands.GenerateRsa),
+            "generate-ed25519-keys" => Plain(KeyCommands.GenerateEd25519),
+            "export" => Plain(ExchangeCommands.Export),
+            "export-all" => Plain(ExchangeCommands.ExportAll),
+            "import" => Plain(ExchangeCommands.Import),
+            "exchange" => Plain(ExchangeCommands.Exchange),
+            "exchange-all" => Plain(ExchangeCommands.ExchangeAll),
+            "network" => Plain(NetworkCommand.Run),
+            "edit" => Plain(EditCommand.Run),
+            "fsck" => Plain(FsckCommand.Run),
+            "invite" => Plain(InviteCommand.Run),
+            "join" => Plain(JoinCommand.Run),
+            "sign" => Plain(SignCommands.Sign),
+            "verify" => Plain(SignCommands.Verify),
+            "help" => Plain(Help),
+            "version" => Plain((session, words) =>
+                words.Length == 0 ? ShowVersion(session) : session.TooManyArguments()),
+            "completion" => Plain(CompletionCommands.Script),
+            "complete" => Plain(CompletionCommands.Complete),
+            _ => throw new InvalidOperationException(name),
         };
 
-    public static int ShowHelp(Session session)
+    /// <summary>A command without options of its own.</summary>
+    private static Command Plain(Func<Session, string[], int> command) => (session, words, _) => command(session, words);
+
+    /// <summary>Help about a command, if one is named; the usage text, whatever else stands there.</summary>
+    private static int Help(Session session, string[] words) =>
+        words is [var name] && Catalogue.tryFind(name).IsSome
+            ? session.Execute([name, "--help"])
+            : ShowUsage(session);
+
+    public static int ShowUsage(Session session)
     {
         session.Terminal.Write(Usage.help(session.Program));
         return 0;

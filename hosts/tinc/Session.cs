@@ -1,3 +1,4 @@
+using System.CommandLine;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using TincPure.Commands;
@@ -13,10 +14,14 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
     private TincOptions.Options? _options;
     private ControlConnection? _connection;
     private Locations? _locations;
+    private CommandTree? _tree;
 
     public string Program => program;
 
     public Terminal Terminal => terminal;
+
+    /// <summary>The commands that there are.</summary>
+    public CommandTree Tree => _tree ??= new CommandTree(new Offers(this).For);
 
     public TincOptions.Options Options => _options ?? throw new InvalidOperationException();
 
@@ -35,24 +40,45 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
 
     public int Run(string[] arguments)
     {
-        var parsed = TincOptions.parse(program, ListModule.OfSeq(arguments.Select(ByteText.encode)));
-        if (parsed.IsError)
+        var normalised = TincOptions.normalise(program, ListModule.OfSeq(arguments.Select(ByteText.encode)));
+        if (normalised.IsError)
         {
-            terminal.WriteError(ByteText.encode(parsed.ErrorValue) + "\n" + Hint);
+            terminal.WriteError(ByteText.encode(normalised.ErrorValue) + "\n" + Hint);
             return 1;
         }
 
-        _options = parsed.ResultValue;
+        var line = Tree.Parse([.. normalised.ResultValue]);
+        _options = Tree.Options(line);
         if (!Locate())
             return 1;
+        if (Tree.AsksForVersion(line))
+            return CommandTable.ShowVersion(this);
+        if (Tree.AsksForUsage(line))
+            return CommandTable.ShowUsage(this);
 
-        return Options.Show switch
-        {
-            { IsVersion: true } => CommandTable.ShowVersion(this),
-            { IsHelp: true } => CommandTable.ShowHelp(this),
-            _ => Options.Words.IsEmpty ? new Shell(this).Run() : Finish(Execute([.. Options.Words], fromShell: false)),
-        };
+        return Tree.Command(line) is null && Tree.Words(line).Length == 0
+            ? new Shell(this).Run()
+            : Finish(Execute(line, fromShell: false));
     }
+
+    /// <summary>What may stand in the place of the last word of a command line.</summary>
+    public IReadOnlyList<string> Complete(IReadOnlyList<string> words)
+    {
+        if (words.Count == 0)
+            return [];
+
+        var normalised = TincOptions.normaliseUnfinished(program, ListModule.OfSeq(words.SkipLast(1)));
+        if (normalised.IsError)
+            return [];
+
+        var before = normalised.ResultValue;
+        _options = Tree.Options(Tree.Parse([.. before]));
+        return Locate() ? Completing([.. before, words[^1]]) : [];
+    }
+
+    /// <summary>The same for a line of the shell.</summary>
+    public IReadOnlyList<string> Completing(IReadOnlyList<string> words) =>
+        [.. Completion.matching(words[^1], Tree.Complete(words))];
 
     private int Finish(int code)
     {
@@ -102,16 +128,39 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
         _locations = new Locations(roots, netName, config, ValueOption.ToObj(Options.PidFile));
     }
 
-    /// <summary>Runs a command; the exit code.</summary>
-    public int Execute(string[] words, bool fromShell)
-    {
-        if (CommandTable.Find(words[0]) is { } command)
-            return command(this, words[1..]);
+    /// <summary>Runs a line of the shell; the exit code.</summary>
+    public int Execute(IEnumerable<string> words) =>
+        Execute(Tree.Parse([.. TincOptions.normaliseLine(ListModule.OfSeq(words))]), fromShell: true);
 
-        terminal.Fail("Unknown command `" + words[0] + "'.");
+    private int Execute(ParseResult line, bool fromShell)
+    {
+        var words = Tree.Words(line);
+        if (Tree.Command(line) is not { } command)
+            return Unknown(words[0], fromShell);
+        if (Tree.AsksForHelp(line))
+        {
+            terminal.Write(Tree.Help(line));
+            return 0;
+        }
+
+        return CommandTable.Find(command.Name)(this, words, new Switches(line));
+    }
+
+    private int Unknown(string command, bool fromShell)
+    {
+        terminal.Fail("Unknown command `" + command + "'.");
+        Offer(Catalogue.names, command);
         if (!fromShell)
             terminal.WriteError(Hint);
         return 1;
+    }
+
+    /// <summary>Names what may have been meant by a word that is unknown, if there is something like it.</summary>
+    public void Offer(FSharpList<string> candidates, string word)
+    {
+        var line = Suggest.line(candidates, word);
+        if (line.IsSome)
+            terminal.Fail(line.Value);
     }
 
     public int TooManyArguments() => terminal.Fail("Too many arguments!");

@@ -21,7 +21,7 @@ internal sealed class Shell(Session session)
             if (words[0].Equals("exit", StringComparison.OrdinalIgnoreCase)
                 || words[0].Equals("quit", StringComparison.OrdinalIgnoreCase))
                 return result;
-            result |= session.Execute(words, fromShell: true);
+            result |= session.Execute(words);
         }
 
         if (session.Interactive)

@@ -125,24 +125,6 @@ let ``any input can be imported`` () =
     Check.QuickThrowOnFailure(Prop.forAll (Arb.fromGen text) (fun text -> (Exchange.import text).Length >= 0))
 
 [<Fact>]
-let ``options end at the command, and those for the daemon are passed on`` () =
-    match TincOptions.parse "tinc" [ "-bnvpn"; "--conf"; "d"; "--pidfile=p"; "get"; "--force"; "X" ] with
-    | Ok options ->
-        Assert.True options.Batch
-        Assert.False options.Force
-        Assert.Equal<string list>([ "get"; "--force"; "X" ], options.Words)
-        Assert.Equal<string list>([ "-c"; "d"; "-n"; "vpn"; "--pidfile"; "p" ], TincOptions.forDaemon options)
-    | Error message -> failwith message
-
-    match TincOptions.parse "tinc" [ "-b-force" ] with
-    | Ok _ -> failwith "a dash in a cluster"
-    | Error message -> Assert.Equal("tinc: invalid option -- '-'", message)
-
-    match TincOptions.parse "tinc" [ "--ver=1" ] with
-    | Ok _ -> failwith "accepted"
-    | Error message -> Assert.Equal("tinc: option '--version' doesn't allow an argument", message)
-
-[<Fact>]
 let ``pid files of four fields are read, all others are not`` () =
     let expected: Control.PidFile = { Pid = 12; Cookie = "AB"; Host = "::1"; Port = "655" }
     Assert.Equal(ValueSome expected, Control.parsePidFile "12 AB ::1 port 655\n")

@@ -1,0 +1,157 @@
+/// The commands of `tinc` (spec 06 §2): what tree, usage, completion and suggestions are made from.
+module TincPure.Commands.Catalogue
+
+open System
+
+/// What the words behind a command stand for: what completion offers.
+type Words =
+    | Nothing
+    /// One of these.
+    | OneOf of string list
+    /// A variable, perhaps behind `NODE.`.
+    | VariableName
+    /// A node, a subnet or an address.
+    | NodeOrSubnet
+    | Node
+    | File
+    | Network
+
+/// An option of one command. Stock has none of these.
+type Switch =
+    {
+        Name: string
+        /// What its value is called; none if it takes none.
+        Value: string voption
+        Summary: string
+    }
+
+type Command =
+    {
+        Name: string
+        /// Another name for the same.
+        Synonym: string voption
+        /// The words behind it, for its help.
+        Usage: string
+        Words: Words
+        Summary: string
+        Switches: Switch list
+        /// Neither completed nor suggested.
+        Hidden: bool
+    }
+
+let private switch name summary : Switch = { Name = name; Value = ValueNone; Summary = summary }
+
+let private command name usage words summary =
+    { Name = name
+      Synonym = ValueNone
+      Usage = usage
+      Words = words
+      Summary = summary
+      Switches = []
+      Hidden = false }
+
+let private having switches command = { command with Switches = switches }
+
+let private alsoCalled synonym command = { command with Synonym = ValueSome synonym }
+
+let private hidden command = { command with Hidden = true }
+
+/// In the order of the usage text; what stock does not have comes last.
+let all: Command list =
+    [ command "init" "[NAME]" Nothing "Create initial configuration files."
+      command "get" "[NODE.]VARIABLE" VariableName "Print the values of a variable."
+      command "set" "[NODE.]VARIABLE VALUE" VariableName "Give a variable this value."
+      command "add" "[NODE.]VARIABLE VALUE" VariableName "Give a variable one more value."
+      command "del" "[NODE.]VARIABLE [VALUE]" VariableName "Remove a variable, or only what has this value."
+      command "config" "[get|set|add|del] [NODE.]VARIABLE [VALUE]" Nothing "Another way to say get, set, add or del."
+      |> hidden
+      command "start" "[TINCD-OPTION]..." Nothing "Start tincd."
+      command "stop" "" Nothing "Stop tincd."
+      command "restart" "[TINCD-OPTION]..." Nothing "Restart tincd."
+      command "reload" "" Nothing "Let tincd read its configuration again."
+      command "pid" "" Nothing "Print the process id of tincd."
+      command "generate-keys" "[BITS]" Nothing "Generate new RSA and Ed25519 key pairs."
+      command "generate-rsa-keys" "[BITS]" Nothing "Generate a new RSA key pair."
+      command "generate-ed25519-keys" "" Nothing "Generate a new Ed25519 key pair."
+      command
+          "dump"
+          "[reachable] nodes|edges|subnets|connections|graph|digraph|invitations"
+          (OneOf [ "reachable"; "nodes"; "edges"; "subnets"; "connections"; "graph"; "digraph"; "invitations" ])
+          "Print what tincd knows."
+      |> alsoCalled "list"
+      command "info" "NODE|SUBNET|ADDRESS" NodeOrSubnet "Tell about a node, a subnet or an address."
+      command "purge" "" Nothing "Forget unreachable nodes."
+      command "debug" "LEVEL" Nothing "Set the debug level of tincd."
+      command "retry" "" Nothing "Retry all outgoing connections at once."
+      command "connect" "NODE" Node "Connect to a node."
+      command "disconnect" "NODE" Node "Close the connection with a node."
+      command "log" "[LEVEL]" Nothing "Print the messages of tincd as they come."
+      command "export" "" Nothing "Print our own host file."
+      command "export-all" "" Nothing "Print all host files."
+      command "import" "" Nothing "Read host files from standard input."
+      command "exchange" "" Nothing "Export, then import."
+      command "exchange-all" "" Nothing "Export all, then import."
+      command "invite" "NODE" Nothing "Make an invitation for a new node."
+      command "join" "[URL]" Nothing "Join a network by an invitation."
+      command "network" "[NETNAME]" Network "List the networks, or turn to another."
+      command "fsck" "" Nothing "Check the configuration; --force repairs it."
+      command "sign" "[FILE]" File "Sign a file, or standard input."
+      command "verify" "NODE|.|* [FILE]" Node "Check the signature of a file, or of standard input."
+      command "edit" "FILE" File "Edit a file of the configuration."
+      command "help" "[COMMAND]" Nothing "Print the usage text, or help about a command."
+      command "version" "" Nothing "Print the version."
+      command
+          "completion"
+          "bash|zsh|fish|powershell"
+          (OneOf [ "bash"; "zsh"; "fish"; "powershell" ])
+          "Print a script that lets a shell complete command lines."
+      command "complete" "[WORD]..." Nothing "Print what may stand in the place of the last word."
+      |> hidden ]
+
+let private byName =
+    dict
+        [ for command in all do
+              command.Name, command
+
+              match command.Synonym with
+              | ValueSome synonym -> synonym, command
+              | ValueNone -> () ]
+
+/// The command of this name or synonym, whatever the case.
+let tryFind (name: string) : Command voption =
+    match byName.TryGetValue(name.ToLowerInvariant()) with
+    | true, command -> ValueSome command
+    | _ -> ValueNone
+
+/// Names that may be offered to people.
+let names: string list = all |> List.filter (fun command -> not command.Hidden) |> List.map _.Name
+
+/// The words behind a command in one form: its own switches first, each with its value in the same word, then `--`, then
+/// everything else as it is, whatever it looks like. `--help` alone asks for the command's help.
+let arrange (command: Command) (words: string list) : string list =
+    let switchNamed (word: string) =
+        command.Switches |> List.tryFind (fun switch -> switch.Name = word && switch.Value.IsNone)
+
+    let valued (word: string) =
+        command.Switches
+        |> List.tryFind (fun switch ->
+            switch.Value.IsSome
+            && (word = switch.Name || word.StartsWith(switch.Name + "=", StringComparison.Ordinal)))
+
+    let rec go switches plain words =
+        match words with
+        | "--" :: rest -> struct (List.rev switches, List.rev plain @ rest)
+        | word :: rest when (switchNamed word).IsSome -> go (word :: switches) plain rest
+        | word :: rest ->
+            match valued word, rest with
+            | Some switch, value :: others when word = switch.Name -> go (word + "=" + value :: switches) plain others
+            | Some switch, _ when word <> switch.Name -> go (word :: switches) plain rest
+            | _ -> go switches (word :: plain) rest
+        | [] -> struct (List.rev switches, List.rev plain)
+
+    match words with
+    | [ "--help" ] -> words
+    | _ when command.Switches.IsEmpty -> "--" :: words
+    | _ ->
+        let struct (switches, plain) = go [] [] words
+        List.distinctBy (fun (switch: string) -> switch.Split('=')[0]) (List.rev switches) @ "--" :: plain
