@@ -41,6 +41,8 @@ type Command =
 
 let private switch name summary : Switch = { Name = name; Value = ValueNone; Summary = summary }
 
+let private json = switch "--json" "Print JSON."
+
 let private command name usage words summary =
     { Name = name
       Synonym = ValueNone
@@ -78,28 +80,33 @@ let all: Command list =
           "[reachable] nodes|edges|subnets|connections|graph|digraph|invitations"
           (OneOf [ "reachable"; "nodes"; "edges"; "subnets"; "connections"; "graph"; "digraph"; "invitations" ])
           "Print what tincd knows."
+      |> having [ json ]
       |> alsoCalled "list"
       command "info" "NODE|SUBNET|ADDRESS" NodeOrSubnet "Tell about a node, a subnet or an address."
+      |> having [ json ]
       command "purge" "" Nothing "Forget unreachable nodes."
       command "debug" "LEVEL" Nothing "Set the debug level of tincd."
       command "retry" "" Nothing "Retry all outgoing connections at once."
       command "connect" "NODE" Node "Connect to a node."
       command "disconnect" "NODE" Node "Close the connection with a node."
+      command "top" "" Nothing "Show the traffic of all nodes."
+      |> having [ switch "--once" "Print one picture, and leave." ]
+      command "pcap" "[SNAPLEN]" Nothing "Print the VPN's packets as a pcap stream."
       command "log" "[LEVEL]" Nothing "Print the messages of tincd as they come."
       command "export" "" Nothing "Print our own host file."
       command "export-all" "" Nothing "Print all host files."
       command "import" "" Nothing "Read host files from standard input."
       command "exchange" "" Nothing "Export, then import."
       command "exchange-all" "" Nothing "Export all, then import."
-      command "invite" "NODE" Nothing "Make an invitation for a new node."
+      command "invite" "NODE" Nothing "Make an invitation for a new node." |> having [ json ]
       command "join" "[URL]" Nothing "Join a network by an invitation."
       command "network" "[NETNAME]" Network "List the networks, or turn to another."
-      command "fsck" "" Nothing "Check the configuration; --force repairs it."
+      command "fsck" "" Nothing "Check the configuration; --force repairs it." |> having [ json ]
       command "sign" "[FILE]" File "Sign a file, or standard input."
       command "verify" "NODE|.|* [FILE]" Node "Check the signature of a file, or of standard input."
       command "edit" "FILE" File "Edit a file of the configuration."
       command "help" "[COMMAND]" Nothing "Print the usage text, or help about a command."
-      command "version" "" Nothing "Print the version."
+      command "version" "" Nothing "Print the version." |> having [ json ]
       command
           "completion"
           "bash|zsh|fish|powershell"

@@ -20,6 +20,8 @@ type Request =
     | Retry = 10
     | Connect = 11
     | Disconnect = 12
+    | DumpTraffic = 13
+    | Capture = 14
     | Log = 15
 
 /// The file by which a daemon is found.

@@ -41,8 +41,8 @@ let private contains (address: Subnet) (network: Subnet) =
     && (network.High ^^^ address.High) &&& high = 0UL
     && (network.Low ^^^ address.Low) &&& low = 0UL
 
-/// The lines about networks; the error is what to say if there are none.
-let describeSubnets (item: string) (subject: Subject) (subnets: OwnedSubnet list) : Result<string list, string> =
+/// The networks in question; the error is what to say if there are none.
+let findSubnets (item: string) (subject: Subject) (subnets: OwnedSubnet list) : Result<OwnedSubnet list, string> =
     let sameWeight weighted (wanted: Subnet) (network: Subnet) = not weighted || wanted.Weight = network.Weight
 
     let matches (owned: OwnedSubnet) =
@@ -54,7 +54,11 @@ let describeSubnets (item: string) (subject: Subject) (subnets: OwnedSubnet list
     match List.filter matches subnets with
     | [] when item.Contains '/' -> Error("Unknown subnet " + item + ".")
     | [] -> Error("Unknown address " + item + ".")
-    | found -> found |> List.collect (fun owned -> [ "Subnet: " + owned.Subnet; "Owner:  " + owned.Owner ]) |> Ok
+    | found -> Ok found
+
+/// The lines about networks.
+let describeSubnets (subnets: OwnedSubnet list) : string list =
+    subnets |> List.collect (fun owned -> [ "Subnet: " + owned.Subnet; "Owner:  " + owned.Owner ])
 
 let private reachability (node: Node) : string list =
     if node.Host = "MYSELF" then

@@ -45,12 +45,23 @@ Valid commands are:
   debug N                    Set debug level
   retry                      Retry all outgoing connections
   disconnect NODE            Close meta connection with NODE
+  top                        Show real-time statistics
+  pcap [snaplen]             Dump traffic in pcap format [up to snaplen bytes per packet]
   log [level]                Dump log output [up to the specified level]
   export                     Export host configuration of local node to standard output
   export-all                 Export all host configuration files to standard output
   import                     Import host configuration file(s) from standard input
   exchange                   Same as export followed by import
   exchange-all               Same as export-all followed by import
+  invite NODE                Generate an invitation for NODE
+  join INVITATION            Join a VPN using an INVITATION
   network [NETNAME]          List all known networks, or switch to the one named NETNAME.
+  fsck                       Check the configuration files for problems.
+  sign [FILE]                Generate a signed version of a file.
+  verify NODE [FILE]         Verify that a file was signed by the given NODE.
+  edit FILE                  Edit a configuration file
+  completion SHELL           Print a completion script for bash, zsh, fish or powershell
+
+COMMAND --help tells more about one command. dump, info, fsck, invite and version print JSON with --json.
 
 """

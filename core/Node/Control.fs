@@ -254,6 +254,41 @@ let private streamLog (turn: Turn) (id: ConnectionId) (arguments: string) =
                 FibDirty = true }
     | _ -> ()
 
+/// How much of a frame the clients want that look at what is routed: all if 0, nothing if there are none.
+let private captured (turn: Turn) : (Connection * int) list =
+    [ for entry in turn.Node.Connections do
+          match entry.Value.Stage with
+          | Stage.Control(_, ValueSome snapLength) -> entry.Value, snapLength
+          | _ -> () ]
+
+let private updateCapture (turn: Turn) =
+    match captured turn |> List.map snd with
+    | [] -> turn.Packet(CaptureFrames -1)
+    | lengths -> turn.Packet(CaptureFrames(if List.contains 0 lengths then 0 else List.max lengths))
+
+let private streamPackets (turn: Turn) (id: ConnectionId) (arguments: string) =
+    match turn.TryConnection id with
+    | ValueSome({ Stage = Stage.Control(log, _) } as connection) ->
+        let snapLength = firstNumber arguments |> ValueOption.defaultValue 0 |> max 0
+        turn.SetConnection { connection with Stage = Stage.Control(log, ValueSome snapLength) }
+        updateCapture turn
+    | _ -> ()
+
+/// What may wait for a client that cannot keep up with the packets; then packets are left out.
+let private maxCaptureQueued = 1024 * 1024
+
+/// A frame is about to be routed. The packet plane learns that nobody looks any more by what comes of its next report.
+let frameCaptured (turn: Turn) (frame: byte[]) : unit =
+    match captured turn with
+    | [] -> updateCapture turn
+    | clients ->
+        for connection, snapLength in clients do
+            if connection.Queued < maxCaptureQueued then
+                let length = if snapLength = 0 then frame.Length else min snapLength frame.Length
+                let header =
+                    Encoding.ASCII.GetBytes("18 " + ControlRequest.pcap.ToString() + " " + length.ToString() + "\n")
+                Wire.sendRaw turn connection.Id (Array.append header (Array.truncate length frame))
+
 /// One line of the log for a client that streams it.
 let sendLogLine (turn: Turn) (id: ConnectionId) (line: LogLine) : unit =
     let text = Encoding.UTF8.GetBytes line.Text
@@ -288,6 +323,8 @@ let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : uni
         answer turn id sub 0
     elif sub = ControlRequest.disconnect then
         disconnect turn id arguments
+    elif sub = ControlRequest.pcap then
+        streamPackets turn id arguments
     elif sub = ControlRequest.log then
         streamLog turn id arguments
     else

@@ -255,6 +255,7 @@ let private punted (turn: Turn) (punt: Punt) =
         match Control.trafficCounted turn token counts with
         | ValueSome id -> Dispatch.pump turn id
         | ValueNone -> ()
+    | Captured frame -> Control.frameCaptured turn frame
     | PacketLog line -> turn.Log(line.Level, line.Priority, line.Text)
 
 // ---- Inputs

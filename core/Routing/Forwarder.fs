@@ -91,6 +91,7 @@ type Forwarder() =
         | SendTimeExceeded(source, frame, from) when plane.Knows source ->
             router.AnswerExpired(source, frame.AsSpan(), from)
         | UseHostAddress address -> sender.HostAddress <- address
+        | CaptureFrames snapLength -> plane.Capture <- snapLength
         | ReportTraffic token -> outbox.Answer(Traffic(token, traffic ()))
         | SendProbe _
         | OpenDatagram _

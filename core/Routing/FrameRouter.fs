@@ -245,10 +245,18 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
             sender.ToNode(source, frame)
         | Discard reason -> logDiscard source frame reason
 
+    /// Somebody looks at what is routed (spec 06 §15.6).
+    member private _.Capture(frame: Span<byte>) : unit =
+        let length = if plane.Capture = 0 then frame.Length else min plane.Capture frame.Length
+        plane.Outbox.Punt(Captured(frame.Slice(0, length).ToArray()))
+
     /// Routes a frame that was read from the device or came from a peer; it may be changed.
     member this.Route(source: int, frame: Span<byte>) : unit =
         let settings = plane.Fib.Settings
         plane.Priority <- 0uy
+
+        if plane.Capture >= 0 then
+            this.Capture frame
 
         if settings.Forwarding.IsKernel && source <> plane.Own then
             sender.ToDevice frame
@@ -296,7 +304,7 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
                 plane.State(own).CountIn length
 
         let decision =
-            if settings.Mode.IsRouter && longest <= Protocol.mtu then
+            if settings.Mode.IsRouter && longest <= Protocol.mtu && plane.Capture < 0 then
                 // Its headers say all that is asked, and the longest segment is as long as that.
                 Router.decide plane.Fib own (frame.Slice(0, longest))
             else

@@ -51,6 +51,8 @@ type PacketCommand =
     | SendTimeExceeded of source: int * frame: byte[] * from: Ip
     /// Frames for an Ethernet device that routes IP are for this address, 48 bits, until its host asks for a neighbour itself.
     | UseHostAddress of address: uint64
+    /// Report the frames that are routed as `Captured`, so many bytes of each, all if 0; none if negative.
+    | CaptureFrames of snapLength: int
     /// Count out packets and bytes per peer; comes back as `Traffic`.
     | ReportTraffic of token: int
 
@@ -109,6 +111,8 @@ type Punt =
     | LegacyKeyWornOut of peer: int
     /// A datagram that no node could be found for.
     | UnknownSource of source: Endpoint * length: int
+    /// A frame that is about to be routed, or the beginning of it.
+    | Captured of frame: byte[]
     /// The nodes that had any traffic.
     | Traffic of token: int * TrafficCount[]
     | PacketLog of LogLine

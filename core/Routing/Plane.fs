@@ -47,6 +47,9 @@ type internal Plane() =
     /// The current frame came by PACKET over a connection that could have used UDP: legacy nodes get it by PACKET, too.
     member val KeepOnTcp = false with get, set
 
+    /// How much of the frames that are routed is reported: all if 0, nothing if negative.
+    member val Capture = -1 with get, set
+
     member _.Compressor: Compressor = compressor.Value
 
     member _.Fib = fib

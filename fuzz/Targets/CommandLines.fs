@@ -19,10 +19,15 @@ let private options (behaviour: Behaviour) (words: string list) =
     |> Result.mapError (fun lines -> String.Join('\n', lines))
     |> outcome behaviour "tincd"
 
-    TincOptions.parse "tinc" words |> outcome behaviour "tinc"
+    let normalised = TincOptions.normalise "tinc" words
+    normalised |> outcome behaviour "tinc"
 
-    match TincOptions.parse "tinc" words with
-    | Ok options -> TincdOptions.parse "tincd" (TincOptions.forDaemon options) |> ignore
+    match normalised with
+    | Ok line ->
+        let named (word: string) =
+            word.Contains '=' || List.contains word [ "--batch"; "--force"; "--help"; "--version" ]
+        let options = line |> List.takeWhile named
+        Target.check (List.distinct options = options) "an option comes twice"
     | Error _ -> ()
 
     Info.parse (String.Join(' ', words)) |> outcome behaviour "info"

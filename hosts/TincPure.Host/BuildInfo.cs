@@ -7,7 +7,7 @@ namespace TincPure.Host;
 public static class BuildInfo
 {
     /// <summary>The protocol that is spoken.</summary>
-    private const string Protocol = "17.7";
+    public const string Protocol = "17.7";
 
     public static string Version { get; } =
         typeof(BuildInfo).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;

@@ -26,8 +26,8 @@ internal static class CommandTable
             "connect" => Plain(ControlCommands.Connect),
             "disconnect" => Plain(ControlCommands.Disconnect),
             "log" => Plain(LogCommand.Run),
-            "dump" => Plain(DumpCommand.Run),
-            "info" => Plain(InfoCommand.Run),
+            "dump" => DumpCommand.Run,
+            "info" => InfoCommand.Run,
             "get" => Plain(ConfigCommands.Get),
             "set" => Plain(ConfigCommands.Set),
             "add" => Plain(ConfigCommands.Add),
@@ -44,14 +44,15 @@ internal static class CommandTable
             "exchange-all" => Plain(ExchangeCommands.ExchangeAll),
             "network" => Plain(NetworkCommand.Run),
             "edit" => Plain(EditCommand.Run),
-            "fsck" => Plain(FsckCommand.Run),
-            "invite" => Plain(InviteCommand.Run),
+            "fsck" => FsckCommand.Run,
+            "invite" => InviteCommand.Run,
             "join" => Plain(JoinCommand.Run),
             "sign" => Plain(SignCommands.Sign),
             "verify" => Plain(SignCommands.Verify),
             "help" => Plain(Help),
-            "version" => Plain((session, words) =>
-                words.Length == 0 ? ShowVersion(session) : session.TooManyArguments()),
+            "top" => TopCommand.Run,
+            "pcap" => Plain(PcapCommand.Run),
+            "version" => Version,
             "completion" => Plain(CompletionCommands.Script),
             "complete" => Plain(CompletionCommands.Complete),
             _ => throw new InvalidOperationException(name),
@@ -65,6 +66,15 @@ internal static class CommandTable
         words is [var name] && Catalogue.tryFind(name).IsSome
             ? session.Execute([name, "--help"])
             : ShowUsage(session);
+
+    private static int Version(Session session, string[] words, Switches switches)
+    {
+        if (words.Length > 0)
+            return session.TooManyArguments();
+        return switches.Json
+            ? session.Print(DumpJson.version(BuildInfo.TincVersion, BuildInfo.Protocol))
+            : ShowVersion(session);
+    }
 
     public static int ShowUsage(Session session)
     {

@@ -163,6 +163,18 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
             terminal.Fail(line.Value);
     }
 
+    public int Print(Json.Json json)
+    {
+        terminal.WriteLine(Json.print(json));
+        return 0;
+    }
+
+    public int Print(IEnumerable<Json.Json> items)
+    {
+        terminal.WriteLine(Json.printLines(ListModule.OfSeq(items)));
+        return 0;
+    }
+
     public int TooManyArguments() => terminal.Fail("Too many arguments!");
 
     public int WrongNumberOfArguments() => terminal.Fail("Invalid number of arguments.");

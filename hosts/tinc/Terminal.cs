@@ -25,6 +25,9 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
     /// <summary>Standard output understands colours.</summary>
     public bool OutputTakesColour => colour && !Console.IsOutputRedirected;
 
+    /// <summary>Nobody reads our output any more.</summary>
+    public bool OutputIsLost { get; private set; }
+
     public static Terminal OfProcess() =>
         new(
             Console.OpenStandardInput(),
@@ -46,7 +49,7 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
         }
         catch (IOException)
         {
-            // Nobody reads on.
+            OutputIsLost = true;
         }
     }
 
@@ -58,7 +61,7 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
         }
         catch (IOException)
         {
-            // Nobody reads on.
+            OutputIsLost = true;
         }
     }
 

@@ -179,7 +179,7 @@ type DaemonVectors(output: ITestOutputHelper) =
             match List.tryFind (fun (node: Dump.Node) -> node.Name = name.Text) nodes with
             | Some node -> Ok(Info.describeNode utc node edges subnets)
             | None -> Error("Unknown node " + item + ".")
-        | Ok subject -> Info.describeSubnets item subject subnets
+        | Ok subject -> Info.findSubnets item subject subnets |> Result.map Info.describeSubnets
 
     let answer (words: string list) : Result<string list, string> voption =
         match words with

@@ -476,3 +476,51 @@ let ``a client that asks on and on while its answer is not ready is closed`` () 
 
     Assert.Contains(Close control, rig.Effects)
     Assert.Equal(1, rig.Node.PendingDumps.Length)
+
+/// What a client gets that looks at packets.
+let private capturedBy (rig: Rig) (id: ConnectionId) (frame: byte[]) : byte[] =
+    rig.Forget()
+    rig.Feed(Punted(Captured frame))
+    rig.SentOn id
+
+[<Fact>]
+let ``frames are streamed to those who ask for them, cut to the length that each wants`` () =
+    let rig = begun ()
+    let whole, short, bystander = client rig, client rig, client rig
+    Assert.Empty(ask rig whole "18 14")
+    Assert.Contains(CaptureFrames 0, rig.Commands)
+    Assert.Empty(ask rig short "18 14 20")
+    Assert.Contains(CaptureFrames 0, rig.Commands)
+    let frame = Array.init 60 byte
+    let sent = capturedBy rig whole frame
+    Assert.Equal<byte[]>(Array.append "18 14 60\n"B frame, sent)
+    Assert.Equal<byte[]>(Array.append "18 14 20\n"B (Array.truncate 20 frame), rig.SentOn short)
+    Assert.Empty(rig.SentOn bystander)
+
+    let statuses =
+        ask rig bystander "18 6"
+        |> List.filter (fun line -> line.Contains "<control>")
+        |> List.map (fun line -> line.Split(' ')[8])
+
+    Assert.Equal<string list>([ "600"; "600"; "200" ], statuses)
+
+[<Fact>]
+let ``capturing ends when the last who looked has left`` () =
+    let rig = begun ()
+    let id = client rig
+    ask rig id "18 14 100" |> ignore
+    Assert.Contains(CaptureFrames 100, rig.Commands)
+    rig.Feed(Lost(id, ValueNone))
+    Assert.Empty(capturedBy rig id [| 1uy |])
+    Assert.Contains(CaptureFrames -1, rig.Commands)
+
+[<Fact>]
+let ``frames are left out while a client does not keep up`` () =
+    let rig = begun ()
+    let id = client rig
+    ask rig id "18 14 0" |> ignore
+    let frame = Array.zeroCreate 1500
+    let sent = [ for _ in 1..2000 -> (capturedBy rig id frame).Length ]
+    Assert.InRange(List.sum sent, 1024 * 1024, 1024 * 1024 + 2000)
+    rig.Feed(Sent(id, List.sum sent))
+    Assert.NotEmpty(capturedBy rig id frame)

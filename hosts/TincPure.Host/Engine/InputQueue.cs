@@ -12,12 +12,16 @@ internal sealed class InputQueue
     /// <summary>Waiting punts that may be dropped.</summary>
     private const int MaxPunts = 2048;
 
+    /// <summary>Waiting captured frames. They must not drive out the rest.</summary>
+    private const int MaxCaptured = 1024;
+
     /// <summary>Inputs handed out at once, so that a flood of one kind does not keep the others waiting.</summary>
     private const int MaxTaken = 256;
 
     private readonly object _lock = new();
     private readonly Queue<Input> _inputs = new();
     private readonly Queue<Punt> _punts = new();
+    private readonly Queue<Punt> _captured = new();
 
     public void Post(Input input)
     {
@@ -38,9 +42,10 @@ internal sealed class InputQueue
 
         lock (_lock)
         {
-            if (_punts.Count == MaxPunts)
-                _punts.Dequeue();
-            _punts.Enqueue(punt);
+            var (queue, limit) = punt.IsCaptured ? (_captured, MaxCaptured) : (_punts, MaxPunts);
+            if (queue.Count == limit)
+                queue.Dequeue();
+            queue.Enqueue(punt);
             Monitor.Pulse(_lock);
         }
     }
@@ -54,13 +59,15 @@ internal sealed class InputQueue
     {
         lock (_lock)
         {
-            if (_inputs.Count == 0 && _punts.Count == 0)
+            if (_inputs.Count == 0 && _punts.Count == 0 && _captured.Count == 0)
                 Monitor.Wait(_lock, milliseconds);
 
             for (var i = 0; i < MaxTaken && _inputs.TryDequeue(out var input); i++)
                 batch.Add(input);
             for (var i = 0; i < MaxTaken && _punts.TryDequeue(out var punt); i++)
                 batch.Add(Input.NewPunted(punt));
+            for (var i = 0; i < MaxTaken && _captured.TryDequeue(out var frame); i++)
+                batch.Add(Input.NewPunted(frame));
         }
     }
 }

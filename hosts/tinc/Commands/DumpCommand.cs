@@ -1,4 +1,4 @@
-using Microsoft.FSharp.Core;
+using Microsoft.FSharp.Collections;
 using TincPure.Commands;
 using TincPure.Host.Control;
 using TincPure.Primitives;
@@ -11,7 +11,9 @@ internal static class DumpCommand
     /// <summary>Characters of an invitation's file name that are its cookie's hash.</summary>
     private const int InvitationNameLength = 24;
 
-    public static int Run(Session session, string[] arguments)
+    private sealed record Invitation(string File, string Name);
+
+    public static int Run(Session session, string[] arguments, Switches switches)
     {
         var onlyReachable = arguments.Length > 1 && Same(arguments[0], "reachable");
         if (onlyReachable)
@@ -24,13 +26,13 @@ internal static class DumpCommand
         if (arguments.Length != 1)
             return FailWithHint(session, "Invalid number of arguments.");
         if (Same(arguments[0], "invitations"))
-            return Invitations(session);
+            return Invitations(session, switches.Json);
         if (session.Connect(verbose: true) is not { } daemon)
             return 1;
 
         try
         {
-            return Print(session, daemon, arguments[0], onlyReachable);
+            return Print(session, daemon, arguments[0], onlyReachable, switches.Json);
         }
         catch (DumpException e)
         {
@@ -38,7 +40,7 @@ internal static class DumpCommand
         }
     }
 
-    private static int Print(Session session, ControlConnection daemon, string kind, bool onlyReachable)
+    private static int Print(Session session, ControlConnection daemon, string kind, bool onlyReachable, bool json)
     {
         var dumps = new Dumps(daemon);
         switch (kind.ToLowerInvariant())
@@ -46,13 +48,16 @@ internal static class DumpCommand
             case "nodes":
                 var nodes = dumps.Nodes().Where(
                     node => !onlyReachable || Dump.has(Dump.Status.reachable, node.Status));
-                return Print(session, nodes.Select(Dump.printNode));
+                return Print(session, nodes, Dump.printNode, json, DumpJson.node);
             case "edges":
-                return Print(session, dumps.Edges().Select(Dump.printEdge));
+                return Print(session, dumps.Edges(), Dump.printEdge, json, DumpJson.edge);
             case "subnets":
-                return Print(session, dumps.Subnets().Select(Dump.printSubnet));
+                return Print(session, dumps.Subnets(), Dump.printSubnet, json, DumpJson.subnet);
             case "connections":
-                return Print(session, dumps.Connections().Select(Dump.printConnection));
+                return Print(session, dumps.Connections(), Dump.printConnection, json, DumpJson.connection);
+            case "graph" or "digraph" when json:
+                return session.Print(
+                    DumpJson.graph(ListModule.OfSeq(dumps.Nodes()), ListModule.OfSeq(dumps.Edges())));
             case "graph":
                 return Graph(session, dumps, directed: false);
             case "digraph":
@@ -70,6 +75,10 @@ internal static class DumpCommand
             session, [directed ? "digraph {" : "graph {", .. nodes, .. edges.Select(edge => edge.Value), "}"]);
     }
 
+    private static int Print<T>(
+        Session session, IEnumerable<T> items, Func<T, string> print, bool json, Func<T, Json.Json> toJson) =>
+        json ? session.Print(items.Select(toJson)) : Print(session, items.Select(print));
+
     private static int Print(Session session, IEnumerable<string> lines)
     {
         foreach (var line in lines)
@@ -77,7 +86,7 @@ internal static class DumpCommand
         return 0;
     }
 
-    private static int Invitations(Session session)
+    private static int Invitations(Session session, bool json)
     {
         var folder = Locations.Join(session.Locations.ConfBase, "invitations");
         IReadOnlyList<string> names;
@@ -90,19 +99,21 @@ internal static class DumpCommand
             return session.Terminal.Fail("Cannot not read directory " + folder + ": " + e.Message);
         }
 
-        var lines = names.Where(IsInvitation)
+        var found = names.Where(IsInvitation)
             .Select(name => InvitedBy(session, folder, name))
-            .OfType<string>()
+            .OfType<Invitation>()
             .ToList();
-        if (lines.Count == 0)
+        if (found.Count == 0)
             session.Terminal.Fail("No outstanding invitations.");
-        return Print(session, lines);
+        return Print(
+            session, found, invitation => invitation.File + " " + invitation.Name,
+            json, invitation => DumpJson.invitation(invitation.File, invitation.Name));
     }
 
     private static bool IsInvitation(string name) =>
         name.Length >= InvitationNameLength && Base64.decode(name[..InvitationNameLength]).IsSome;
 
-    private static string? InvitedBy(Session session, string folder, string file)
+    private static Invitation? InvitedBy(Session session, string folder, string file)
     {
         const string start = "Name = ";
         var path = Locations.Join(folder, file);
@@ -111,7 +122,7 @@ internal static class DumpCommand
             var text = Disk.Read(path);
             var line = OwnNode.trimEnd(text.Split('\n')[0]);
             if (line.StartsWith(start, StringComparison.Ordinal) && Session.IsNodeName(line[start.Length..]))
-                return file + " " + line[start.Length..];
+                return new Invitation(file, line[start.Length..]);
             session.Terminal.Fail("Invalid invitation file " + path);
         }
         catch (DiskException e)

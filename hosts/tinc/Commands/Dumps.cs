@@ -25,6 +25,9 @@ internal sealed class Dumps(ControlConnection daemon)
             Control.Request.DumpConnections, "", Dump.parseConnection,
             _ => "Unable to parse connection dump from tincd.");
 
+    public IReadOnlyList<Top.Sample> Traffic() =>
+        Read(Control.Request.DumpTraffic, "", Top.parseSample, _ => "Unable to parse dump from tincd.");
+
     /// <exception cref="DumpException">The daemon went away or said something else.</exception>
     private List<T> Read<T>(
         Control.Request request, string argument, Func<FSharpList<string>, FSharpValueOption<T>> parse,

@@ -16,24 +16,40 @@ internal sealed class FsckCommand
     private const UnixFileMode OwnerRights = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     private readonly Session _session;
+    private readonly Action<string> _say;
     private readonly string _hostFile;
     private bool _failed;
     private bool _noMoreQuestions;
 
-    private FsckCommand(Session session, string name)
+    private FsckCommand(Session session, string name, Action<string> say)
     {
         _session = session;
+        _say = say;
         _hostFile = session.Locations.Host(name);
     }
 
-    public static int Run(Session session, string[] arguments)
+    public static int Run(Session session, string[] arguments, Switches switches)
     {
         if (arguments.Length > 0)
             return session.TooManyArguments();
-        if (Name(session) is not { } name)
-            return session.Terminal.Fail("ERROR: tinc cannot run without a valid Name.");
+        if (!switches.Json)
+            return Run(session, line => session.Terminal.Fail(line));
 
-        var run = new FsckCommand(session, name);
+        var lines = new List<string>();
+        var code = Run(session, lines.Add);
+        session.Print(DumpJson.fsck(code == 0, ListModule.OfSeq(lines)));
+        return code;
+    }
+
+    private static int Run(Session session, Action<string> say)
+    {
+        if (Name(session, say) is not { } name)
+        {
+            say("ERROR: tinc cannot run without a valid Name.");
+            return 1;
+        }
+
+        var run = new FsckCommand(session, name, say);
         foreach (var finding in Fsck.check(FilesOf(session, name)))
             run.Take(finding);
         return run._failed ? 1 : 0;
@@ -46,7 +62,7 @@ internal sealed class FsckCommand
         return session.Locations.NetName is { } net ? session.Program + " -n " + net : session.Program;
     }
 
-    private static string? Name(Session session)
+    private static string? Name(Session session, Action<string> say)
     {
         var file = session.Locations.TincConf;
         try
@@ -55,13 +71,13 @@ internal sealed class FsckCommand
         }
         catch (DiskException e)
         {
-            session.Terminal.Fail("ERROR: cannot read " + file + ": " + e.Message);
+            say("ERROR: cannot read " + file + ": " + e.Message);
             if (!Disk.Exists(file))
-                session.Terminal.Fail("No tinc configuration found. Create a new one with:\n\n" + Command(session) + " init");
+                say("No tinc configuration found. Create a new one with:\n\n" + Command(session) + " init");
             else if (!Environment.IsPrivilegedProcess)
-                session.Terminal.Fail("You are currently not running tinc as root. Use sudo?");
+                say("You are currently not running tinc as root. Use sudo?");
             else
-                session.Terminal.Fail("Check the permissions of each component of the path " + file + ".");
+                say("Check the permissions of each component of the path " + file + ".");
             return null;
         }
 
@@ -118,7 +134,7 @@ internal sealed class FsckCommand
         switch (finding)
         {
             case Fsck.Finding.Say say:
-                _session.Terminal.Fail(say.Item);
+                _say(say.Item);
                 break;
             case Fsck.Finding.Offer offer:
                 if (IsWanted())
@@ -175,7 +191,7 @@ internal sealed class FsckCommand
     {
         if (!OperatingSystem.IsWindows())
             Disk.SetMode(file, File.GetUnixFileMode(ByteText.decode(file)) & OwnerRights);
-        _session.Terminal.Fail("Fixed permissions of " + file + ".");
+        _say("Fixed permissions of " + file + ".");
     }
 
     private static string Pem(RsaPublicKey key)
@@ -195,7 +211,7 @@ internal sealed class FsckCommand
         Try("ERROR: could not append to ", _hostFile, file =>
         {
             Disk.Append(file, text, Disk.Shared);
-            _session.Terminal.Fail("Wrote " + kindName + " public key to " + file + ".");
+            _say("Wrote " + kindName + " public key to " + file + ".");
         });
     }
 
@@ -207,7 +223,7 @@ internal sealed class FsckCommand
         }
         catch (DiskException e)
         {
-            _session.Terminal.Fail(complaint + file + ": " + e.Message);
+            _say(complaint + file + ": " + e.Message);
             _failed = true;
         }
     }

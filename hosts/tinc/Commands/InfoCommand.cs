@@ -8,7 +8,7 @@ namespace TincPure.Tinc.Commands;
 /// <summary>`info`: what the daemon knows of a node, a network or an address (spec 06 §10).</summary>
 internal static class InfoCommand
 {
-    public static int Run(Session session, string[] arguments)
+    public static int Run(Session session, string[] arguments, Switches switches)
     {
         if (arguments is not [var item])
             return session.WrongNumberOfArguments();
@@ -23,8 +23,8 @@ internal static class InfoCommand
         {
             var dumps = new Dumps(daemon);
             return subject.ResultValue is Info.Subject.NodeCalled
-                ? AboutNode(session, dumps, item)
-                : AboutNetworks(session, dumps, item, subject.ResultValue);
+                ? AboutNode(session, dumps, item, switches.Json)
+                : AboutNetworks(session, dumps, item, subject.ResultValue, switches.Json);
         }
         catch (DumpException e)
         {
@@ -32,21 +32,26 @@ internal static class InfoCommand
         }
     }
 
-    private static int AboutNode(Session session, Dumps dumps, string name)
+    private static int AboutNode(Session session, Dumps dumps, string name, bool json)
     {
         if (dumps.Nodes(name).FirstOrDefault(node => node.Name == name) is not { } node)
             return session.Terminal.Fail("Unknown node " + name + ".");
 
-        var lines = Info.describeNode(
-            FuncConvert.FromFunc<long, string>(LocalTime), node,
-            ListModule.OfSeq(dumps.Edges(name)), ListModule.OfSeq(dumps.Subnets(name)));
-        return Print(session, lines);
+        var edges = ListModule.OfSeq(dumps.Edges(name));
+        var subnets = ListModule.OfSeq(dumps.Subnets(name));
+        return json
+            ? session.Print(DumpJson.nodeInfo(node, edges, subnets))
+            : Print(session, Info.describeNode(FuncConvert.FromFunc<long, string>(LocalTime), node, edges, subnets));
     }
 
-    private static int AboutNetworks(Session session, Dumps dumps, string item, Info.Subject subject)
+    private static int AboutNetworks(Session session, Dumps dumps, string item, Info.Subject subject, bool json)
     {
-        var lines = Info.describeSubnets(item, subject, ListModule.OfSeq(dumps.Subnets(item)));
-        return lines.IsOk ? Print(session, lines.ResultValue) : session.Terminal.Fail(lines.ErrorValue);
+        var found = Info.findSubnets(item, subject, ListModule.OfSeq(dumps.Subnets(item)));
+        if (found.IsError)
+            return session.Terminal.Fail(found.ErrorValue);
+        return json
+            ? session.Print(found.ResultValue.Select(DumpJson.subnet))
+            : Print(session, Info.describeSubnets(found.ResultValue));
     }
 
     private static string LocalTime(long seconds) =>

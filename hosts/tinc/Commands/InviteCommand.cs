@@ -14,7 +14,7 @@ internal static class InviteCommand
 {
     private static readonly UnixFileMode PrivateFolder = Disk.Private | UnixFileMode.UserExecute;
 
-    public static int Run(Session session, string[] arguments)
+    public static int Run(Session session, string[] arguments, Switches switches)
     {
         if (arguments.Length == 0)
             return session.Terminal.Fail("Not enough arguments!");
@@ -31,7 +31,13 @@ internal static class InviteCommand
 
         try
         {
-            return Invite(session, inviter, invited);
+            var url = Invite(session, inviter, invited);
+            if (url is null)
+                return 1;
+            if (switches.Json)
+                return session.Print(DumpJson.invite(invited, url));
+            session.Terminal.WriteLine(url);
+            return 0;
         }
         catch (DiskException e)
         {
@@ -57,15 +63,14 @@ internal static class InviteCommand
         }
     }
 
+    /// <summary>The URL, or null, which is explained.</summary>
     /// <exception cref="DiskException">With the whole message: a file cannot be used.</exception>
-    private static int Invite(Session session, string inviter, string invited)
+    private static string? Invite(Session session, string inviter, string invited)
     {
         var folder = Locations.Join(session.Locations.ConfBase, "invitations");
         MakeFolder(folder);
-        if (Key(session, folder) is not { } key)
-            return 1;
-        if (InviterPlace.Find(session, inviter) is not { } place)
-            return 1;
+        if (Key(session, folder) is not { } key || InviterPlace.Find(session, inviter) is not { } place)
+            return null;
 
         var cookie = RandomNumberGenerator.GetBytes(Invitations.cookieSize);
         var file = Locations.Join(folder, Invitations.fileId(cookie, key.Public));
@@ -80,8 +85,7 @@ internal static class InviteCommand
 
         var url = InvitationUrl.print(place.Host, place.Port, key.Public, cookie);
         InvitationScript.Run(session, inviter, invited, file, url);
-        session.Terminal.WriteLine(url);
-        return 0;
+        return url;
     }
 
     private static void MakeFolder(string folder)

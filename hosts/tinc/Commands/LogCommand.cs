@@ -28,7 +28,7 @@ internal static class LogCommand
             Environment.Exit(0);
         });
 
-        while (daemon.ReadLine(patiently: true) is { } line)
+        while (!session.Terminal.OutputIsLost && daemon.ReadLine(patiently: true) is { } line)
         {
             var length = Control.parseResult(Control.Request.Log, line);
             if (length.IsNone || length.Value is < 0 or > LongestMessage
