@@ -144,6 +144,9 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
             | TimeExceeded _ -> behaviour.Saw "expired"
             | MacSeen _ -> behaviour.Saw "mac"
             | UnknownSource _ -> behaviour.Saw "stranger"
+            | Captured frame ->
+                behaviour.Saw("captured", frame.Length)
+                Target.check (frame.Length <= Protocol.mtu) "more captured than a frame can hold"
             | Traffic(_, counts) -> behaviour.Saw("traffic", counts.Length)
 
     let carryOut (act: Outbox -> unit) =
@@ -285,7 +288,8 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
             | 0 -> apply (SendProbe(tape.Below 9, endpoint (), tape.Below 2, frame ()))
             | 1 -> apply (SendTimeExceeded(tape.Below 9, frame (), (endpoint ()).Ip))
             | 2 -> apply (SealHandshake(tape.Below 9, tape.Block()))
-            | _ -> apply (ReportTraffic(tape.Below 256))
+            | _ when tape.Flag() -> apply (ReportTraffic(tape.Below 256))
+            | _ -> apply (CaptureFrames(tape.Below 100 - 1))
         | 13 ->
             let peer = somePeer ()
             let struct (_, other) = keys[tape.Below keys.Length]
