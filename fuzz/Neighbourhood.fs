@@ -165,7 +165,8 @@ type Neighbourhood private (node: Node, now: Instant, neighbours: Neighbour list
         | Connect(id, _)
         | ConnectToProxy(id, _)
         | RunProxy(id, _, _) -> queue.Enqueue(ConnectFailed(id, "Connection refused"))
-        | Resolve(request, _, _) -> queue.Enqueue(Resolved(request, Ok [ Endpoint.create (Ip.v4 0xc0000263u) 655us ]))
+        | Resolve(request, _, _, _) ->
+            queue.Enqueue(Resolved(request, Ok [ Endpoint.create (Ip.v4 0xc0000263u) 655us ]))
         | AskPathMtu(peer, target) -> queue.Enqueue(PathMtuKnown(peer, target.Ip.IsV6, Ok 1500))
         | AskLocalAddress(source, frame, sender) -> queue.Enqueue(LocalAddressKnown(source, frame, sender))
         | ReadConfiguration -> queue.Enqueue(ConfigurationRead(Ok node.Settings))

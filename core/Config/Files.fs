@@ -305,6 +305,7 @@ module Files =
         let connections = ReadSettings.connections startOnly reader
         let hosts = otherHosts snapshot connections reader
         let machine = ReadSettings.machine connections reader
+        ReadSettings.warnOfIdle reader
         LegacySettings.warn { machine with Hosts = hosts } reader
 
         { machine with

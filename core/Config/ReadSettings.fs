@@ -107,6 +107,7 @@ let reloadable (running: Settings) (reader: Reader) : Settings =
     let hostnames = flag "Hostnames" running.Hostnames reader
     let keyExpire = reader.NumberOrDefault "KeyExpire"
     let autoConnect = reader.FlagOrDefault "AutoConnect"
+    let disableBuggyPeers = flag "DisableBuggyPeers" running.DisableBuggyPeers reader
     let invitationExpire = reader.NumberOrDefault "InvitationExpire"
 
     { running with
@@ -137,6 +138,8 @@ let reloadable (running: Settings) (reader: Reader) : Settings =
         Hostnames = hostnames
         KeyExpire = keyExpire
         AutoConnect = autoConnect
+        DisableBuggyPeers = disableBuggyPeers
+        GraphDumpFile = reader.SystemText "GraphDumpFile"
         InvitationExpire = invitationExpire }
 
 /// Times of the meta connections; the first to be read.
@@ -197,6 +200,25 @@ let private packetAlgorithms (reader: Reader) : PacketAlgorithms =
         | ValueSome digest -> min macLength digest.Size
         | ValueNone -> 0 }
 
+/// MinTimeout is a variable of 1.0, which the reference's 1.1 does not read: it never ends the start.
+let private minTimeout (maxTimeout: Seconds) (reader: Reader) : Seconds =
+    match reader.NumberOrDefault "MinTimeout" with
+    | negative when negative < 0 ->
+        reader.Say(Priority.Warning, "Bogus minimum timeout! Using 0 s instead")
+        0
+    | seconds when seconds > maxTimeout ->
+        reader.Say(
+            Priority.Warning,
+            "Minimum timeout ("
+            + seconds.ToString()
+            + " s) cannot be larger than maximum timeout ("
+            + maxTimeout.ToString()
+            + " s). Correcting !"
+        )
+
+        maxTimeout
+    | seconds -> seconds
+
 /// What only a start reads, after the reloadable part.
 let startOnly (settings: Settings) (reader: Reader) : Settings =
     let strictSubnets = reader.FlagOrDefault "StrictSubnets"
@@ -205,6 +227,7 @@ let startOnly (settings: Settings) (reader: Reader) : Settings =
     let receiveBuffer = reader.Number "UDPRcvBuf"
     let sendBuffer = reader.Number "UDPSndBuf"
     let fwMark = reader.NumberOrDefault "FWMark"
+    let minTimeout = minTimeout settings.MaxTimeout reader
     let replayWindow = reader.Number "ReplayWindow"
     let packetAlgorithms = packetAlgorithms reader
     let compression = compression reader
@@ -213,6 +236,7 @@ let startOnly (settings: Settings) (reader: Reader) : Settings =
         StrictSubnets = strictSubnets || tunnelServer
         TunnelServer = tunnelServer
         MaxConnectionBurst = maxConnectionBurst
+        MinTimeout = minTimeout
         UdpReceiveBuffer = ValueOption.defaultValue settings.UdpReceiveBuffer receiveBuffer
         UdpReceiveBufferGiven = receiveBuffer.IsSome
         UdpSendBuffer = ValueOption.defaultValue settings.UdpSendBuffer sendBuffer
@@ -265,6 +289,19 @@ let private isDefault (variable: Variable) (entry: Entry) =
     match variable.Kind with
     | Kind.OneOf choices when variable.Refusal = "" && (Value.oneOf choices entry.Value).IsNone -> true
     | _ -> ByteText.same variable.Default entry.Value
+
+/// Says of variables that they have no effect without another.
+let warnOfIdle (reader: Reader) : unit =
+    for variable in Variables.all do
+        match struct (variable.Needs, reader.Entry variable.Name) with
+        | struct (ValueSome(struct (other, value)), ValueSome entry) when
+            not (reader.Entry other |> ValueOption.exists (fun entry -> ByteText.same entry.Value value))
+            ->
+            reader.Say(
+                Priority.Warning,
+                variable.Name + " " + Place.toText entry.Place + " has no effect without " + other + " = " + value
+            )
+        | _ -> ()
 
 /// Names of variables that were set to something of which nothing comes yet, with a warning for each.
 let notYetApplied (reader: Reader) : string list =

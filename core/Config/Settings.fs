@@ -109,6 +109,8 @@ type Settings =
         Weight: int voption
         PingInterval: Seconds
         PingTimeout: Seconds
+        /// Floor of the pause between connection attempts.
+        MinTimeout: Seconds
         MaxTimeout: Seconds
         MaxConnectionBurst: int
         MaxOutputBufferSize: int
@@ -124,6 +126,10 @@ type Settings =
         MtuInfoInterval: Seconds
         InvitationExpire: Seconds
         Hostnames: bool
+        /// New peers get a packet that faulty versions choke on.
+        DisableBuggyPeers: bool
+        /// File, or `|` and a command, that gets the graph now and then.
+        GraphDumpFile: string voption
         Proxy: Proxy
         ScriptsInterpreter: string voption
         ScriptsExtension: string
@@ -215,6 +221,7 @@ module Settings =
           Weight = ValueNone
           PingInterval = numberDefault "PingInterval"
           PingTimeout = numberDefault "PingTimeout"
+          MinTimeout = numberDefault "MinTimeout"
           MaxTimeout = numberDefault "MaxTimeout"
           MaxConnectionBurst = numberDefault "MaxConnectionBurst"
           MaxOutputBufferSize = numberDefault "MaxOutputBufferSize"
@@ -229,6 +236,8 @@ module Settings =
           MtuInfoInterval = numberDefault "MTUInfoInterval"
           InvitationExpire = numberDefault "InvitationExpire"
           Hostnames = flagDefault "Hostnames"
+          DisableBuggyPeers = flagDefault "DisableBuggyPeers"
+          GraphDumpFile = ValueNone
           Proxy = NoProxy
           ScriptsInterpreter = ValueNone
           ScriptsExtension = ""

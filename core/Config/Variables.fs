@@ -59,6 +59,8 @@ type Variable =
         /// The reference's words for a value that ends the start; `{}` stands for the value. Empty: nothing does.
         Refusal: string
         Reload: Reload
+        /// Another variable and the value that it must have, or this one has no effect.
+        Needs: struct (string * string) voption
         /// False while the daemon accepts the variable without acting on it: it says so then.
         Applied: bool
     }
@@ -81,6 +83,7 @@ module Variables =
           Maximum = Int32.MaxValue
           Refusal = ""
           Reload = reload
+          Needs = ValueNone
           Applied = true }
 
     let private between minimum maximum refusal variable =
@@ -91,6 +94,8 @@ module Variables =
     let private refused refusal variable = { variable with Refusal = refusal }
 
     let private notYet variable = { variable with Applied = false }
+
+    let private needs other value variable = { variable with Needs = ValueSome(struct (other, value)) }
 
     let private unlisted variable = { variable with Listed = false }
 
@@ -133,15 +138,15 @@ module Variables =
           |> refused "Invalid forwarding mode!"
           row "FWMark" "S" (Kind.Whole "") "0" Reload.StartOnly
           row "GraphDumpFile" "SO" Kind.Path "" Reload.LookedUp
-          row "Hostnames" "S" Kind.YesNo "no" Reload.Reread |> notYet
-          row "IffOneQueue" "S" Kind.YesNo "no" Reload.StartOnly |> notYet
+          row "Hostnames" "S" Kind.YesNo "no" Reload.Reread
+          row "IffOneQueue" "S" Kind.YesNo "no" Reload.StartOnly
           row "Interface" "S" Kind.Words "" Reload.StartOnly
           row "InvitationExpire" "S" (Kind.Whole "seconds") "604800" Reload.RereadOrDefault
           row "KeyExpire" "SJ" (Kind.Whole "seconds") "3600" Reload.RereadOrDefault
           row "ListenAddress" "SM" Kind.HostAndPort "" Reload.StartOnly
           row "LocalDiscovery" "SJ" Kind.YesNo "yes" Reload.Reread
           row "LogLevel" "S" (Kind.Whole "") "0" Reload.StartOnly
-          row "MACExpire" "SJ" (Kind.Whole "seconds") "600" Reload.RereadOrDefault |> notYet
+          row "MACExpire" "SJ" (Kind.Whole "seconds") "600" Reload.RereadOrDefault
           row "MaxConnectionBurst" "SJ" (Kind.Whole "connections") "10" Reload.StartOnly
           |> atLeast 1 "MaxConnectionBurst cannot be negative!"
           row "MaxOutputBufferSize" "SJ" (Kind.Whole "bytes") "15180" Reload.StartOnly
@@ -153,7 +158,7 @@ module Variables =
           |> refused "Name for tinc daemon required!"
           row "PingInterval" "SJ" (Kind.Whole "seconds") "60" Reload.StartOnly
           row "PingTimeout" "SJ" (Kind.Whole "seconds") "5" Reload.StartOnly
-          row "PriorityInheritance" "S" Kind.YesNo "no" Reload.Reread |> notYet
+          row "PriorityInheritance" "S" Kind.YesNo "no" Reload.Reread
           row "PrivateKey" "SO" Kind.Hexadecimal "" Reload.StartOnly
           row "PrivateKeyFile" "S" Kind.Path "" Reload.StartOnly
           row "ProcessPriority" "S" (Kind.OneOf [ "low"; "normal"; "high" ]) "" Reload.StartOnly
@@ -181,8 +186,8 @@ module Variables =
           row "UPnP" "S" (Kind.OneOf [ "yes"; "udponly"; "no" ]) "no" Reload.StartOnly |> notYet
           row "UPnPDiscoverWait" "S" (Kind.Whole "seconds") "5" Reload.StartOnly |> notYet
           row "UPnPRefreshPeriod" "S" (Kind.Whole "seconds") "60" Reload.StartOnly |> notYet
-          row "VDEGroup" "S" Kind.Words "" Reload.StartOnly |> notYet
-          row "VDEPort" "S" (Kind.Whole "") "0" Reload.StartOnly |> notYet
+          row "VDEGroup" "S" Kind.Words "" Reload.StartOnly |> needs "DeviceType" "vde"
+          row "VDEPort" "S" (Kind.Whole "") "0" Reload.StartOnly |> needs "DeviceType" "vde"
           row "Address" "HM" Kind.HostAndPort "" Reload.LookedUp
           row
               "Cipher"
@@ -214,7 +219,7 @@ module Variables =
           row "TCPOnly" "SHJ" Kind.YesNo "no" Reload.OnlySwitchedOn
           row "Weight" "HJ" (Kind.Whole "milliseconds") "" Reload.LookedUp
           row "LegacyProtocol" "S" Kind.YesNo "yes" Reload.StartOnly |> unlisted
-          row "DisableBuggyPeers" "S" Kind.YesNo "no" Reload.Reread |> unlisted |> notYet
+          row "DisableBuggyPeers" "S" Kind.YesNo "no" Reload.Reread |> unlisted
           row "MinTimeout" "S" (Kind.Whole "seconds") "0" Reload.StartOnly |> unlisted ]
 
     let private byName =

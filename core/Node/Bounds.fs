@@ -16,6 +16,9 @@ let edges = 1_000_000
 /// Connections that are not past ACK.
 let unauthenticated = 256
 
+/// Names of addresses that are remembered for logs and dumps.
+let hostNames = 4096
+
 /// Characters of an edge's address, where that is text: no host name is longer than 255.
 let addressText = 300
 

@@ -44,15 +44,15 @@ let private nodeStatus (node: Node) (peer: PeerState) : uint32 =
              | ValueNone -> false)
     ||| bit 12 peer.Discovery.PingInFlight
 
-let private addressFields (address: Address) : string list =
-    let struct (host, port) = Address.toWire address
+let private addressFields (node: Node) (address: Address) : string list =
+    let struct (host, port) = Label.addressFields node address
     [ host; "port"; port ]
 
 let private hostFields (node: Node) (peer: PeerState) : string list =
     match peer.Address with
     | _ when peer.Index = Topology.self -> (Label.peerHost node peer).Split ' ' |> List.ofArray
     | Unspecified -> [ "unknown"; "port"; "unknown" ]
-    | address -> addressFields address
+    | address -> addressFields node address
 
 let private nodeName (node: Node) (index: int) = if index < 0 then "-" else node.Peers[index].Name.Text
 
@@ -154,8 +154,8 @@ let private dumpEdges (turn: Turn) (id: ConnectionId) =
                 turn
                 id
                 ([ sub.ToString(); nodeName node edge.From; nodeName node edge.To ]
-                 @ addressFields edge.Address
-                 @ addressFields edge.LocalAddress
+                 @ addressFields node edge.Address
+                 @ addressFields node edge.LocalAddress
                  @ [ hex edge.Options; edge.Weight.ToString() ])
 
     endOfDump turn id sub
@@ -199,7 +199,7 @@ let private dumpConnections (turn: Turn) (id: ConnectionId) =
             id
             [ sub.ToString()
               connection.Name
-              Label.remote connection.Remote
+              Label.connectionHost connection
               hex connection.Options
               number.ToString()
               hex (connectionStatus connection) ]

@@ -53,6 +53,8 @@ type Input =
     /// End of stream (no reason) or a read or write error.
     | Lost of ConnectionId * reason: string voption
     | Resolved of request: int * Result<Endpoint list, string>
+    /// In answer to `LookUpName`: what the address is called, if anything.
+    | NameFound of Ip * string voption
     | Punted of Punt
     | HostFileRead of NodeName * HostFile
     | InvitationTaken of ConnectionId * InvitationFile
@@ -86,7 +88,10 @@ type Effect =
     | Close of ConnectionId
     /// Keep the socket open and ignore it (spec 02 §14).
     | Tarpit of ConnectionId
-    | Resolve of request: int * host: string * port: string
+    /// Addresses of this family of a name.
+    | Resolve of request: int * AddressFamily * host: string * port: string
+    /// The name of an address, for logs and dumps.
+    | LookUpName of Ip
     | Packet of PacketCommand
     /// The node wants `Woken` at this moment; replaces the previous wish.
     | WakeAt of Instant
@@ -102,6 +107,8 @@ type Effect =
     | CreateHostFile of ConnectionId * NodeName * text: string
     | SaveRecentAddresses of NodeName * Endpoint list
     | ReadConfiguration
+    /// Give this graph to the file, or to the command behind `|` (spec 05 §8.3).
+    | WriteGraph of target: string * text: string
     | AskPathMtu of peer: int * target: Endpoint
     | AskLocalAddress of source: int * frame: byte[] * sender: Ip
     /// Everything that had to be said has been said: leave with this exit code.

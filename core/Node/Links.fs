@@ -13,6 +13,8 @@ let add
     (stage: Stage)
     (outgoing: NodeName voption)
     : unit =
+    let remoteName = HostNames.ofRemote turn remote
+
     turn.Node <-
         { turn.Node with
             NextSerial = turn.Node.NextSerial + 1
@@ -22,6 +24,7 @@ let add
                     { Id = id
                       Serial = turn.Node.NextSerial
                       Remote = remote
+                      RemoteName = remoteName
                       Local = local
                       Name = name
                       Stage = stage

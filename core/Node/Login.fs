@@ -449,6 +449,9 @@ let private ownEdge
       Options = options
       Weight = Authentication.edgeWeight weight connection.Weight }
 
+/// A packet longer than any frame (DisableBuggyPeers; spec 02 §7).
+let private overlongFrame = 2176
+
 let private activate (turn: Turn) (connection: Connection) (peer: int) (port: string) (weight: int) (theirs: uint32) =
     let host = hostSettings (turn.Peer peer)
     let options = Authentication.combineOptions host connection.Options theirs
@@ -464,6 +467,9 @@ let private activate (turn: Turn) (connection: Connection) (peer: int) (port: st
     turn.SetPeer { turn.Peer peer with Connection = ValueSome connection.Id }
 
     turn.Log(DebugLevel.connections, Priority.Notice, "Connection with " + Label.connection connection + " activated")
+
+    if turn.Node.Settings.DisableBuggyPeers then
+        Wire.sendFrame turn connection.Id (Array.zeroCreate overlongFrame)
 
     Gossip.tellEverything turn connection.Id
     let edge = ownEdge turn connection peer port weight options

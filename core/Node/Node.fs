@@ -19,6 +19,7 @@ let private initialTimers (settings: Settings) (now: Instant) : Timers =
       LastCheck = now
       Guard = now
       Ageing = Instant.distant
+      GraphDump = Instant.addSeconds 60 now
       KeyExpiry =
         if settings.KeyExpire > 0 then
             Instant.addSeconds settings.KeyExpire now
@@ -51,12 +52,14 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           EdgeCount = 0
           Paths = Graph.initial
           GraphState = Current
+          GraphChanged = true
           Peers = Vector.empty
           Connections = Map.empty
           Established = Map.empty
           NextSerial = 0
           NextConnection = 0
           Outgoing = Map.empty
+          HostNames = Map.empty
           Resolving = Map.empty
           NextRequest = 0
           Seen = Seen.create (int64 settings.PingInterval * Instant.second)
@@ -164,6 +167,9 @@ let private woken (turn: Turn) =
         if turn.Now >= turn.Node.Timers.Ageing then
             Learning.age turn
 
+        if turn.Now >= GraphDump.due turn.Node then
+            GraphDump.run turn
+
         Outgoing.retryDue turn
         Tunnels.checkDeadlines turn
 
@@ -183,7 +189,12 @@ let private nextWake (node: Node) : Instant =
             match record.RetryAt with
             | ValueSome at -> min earliest at
             | ValueNone -> earliest)
-        (peers |> min timers.Check |> min timers.Guard |> min timers.KeyExpiry |> min timers.Ageing)
+        (peers
+         |> min timers.Check
+         |> min timers.Guard
+         |> min timers.KeyExpiry
+         |> min timers.Ageing
+         |> min (GraphDump.due node))
 
 // ---- Packet plane
 
@@ -360,6 +371,7 @@ let private handle (turn: Turn) (input: Input) =
         | ValueNone -> ()
     | Lost(id, reason) -> lost turn id reason
     | Resolved(request, result) -> Outgoing.resolved turn request result
+    | NameFound(ip, name) -> HostNames.found turn ip name
     | Punted punt -> punted turn punt
     | HostFileRead(name, file) -> hostFileRead turn name file
     | InvitationTaken(id, file) -> Invitations.taken turn id file

@@ -61,7 +61,8 @@ let private candidates (turn: Turn) (peer: PeerState) : Candidate list =
 /// Plans the next round (spec 02 §11.3). The pause is jittered more than stock does, so that a mesh that lost power
 /// does not come back in step.
 let private retryLater (turn: Turn) (record: OutgoingRecord) =
-    let pause = min turn.Node.Settings.MaxTimeout (record.BackOff + backOffStep)
+    let settings = turn.Node.Settings
+    let pause = record.BackOff + backOffStep |> max settings.MinTimeout |> min settings.MaxTimeout
 
     turn.Log(
         DebugLevel.connections,
@@ -140,10 +141,10 @@ let rec next (turn: Turn) (target: NodeName) : unit =
                 turn.Node <-
                     { turn.Node with
                         NextRequest = request + 1
-                        Resolving = turn.Node.Resolving.Add(request, target) }
+                        Resolving = turn.Node.Resolving.Add(request, struct (target, host + " port " + port)) }
 
                 set turn { record with Waiting = true }
-                turn.Emit(Resolve(request, host, port))
+                turn.Emit(Resolve(request, turn.Node.Settings.AddressFamily, host, port))
 
 /// Begins a round: the host file is read again first, so that an edited Address counts.
 let start (turn: Turn) (target: NodeName) : unit =
@@ -160,7 +161,7 @@ let hostFileRead (turn: Turn) (target: NodeName) : unit =
     | struct (ValueSome record, ValueSome peer) when
         record.Waiting
         && record.Connection.IsNone
-        && not (turn.Node.Resolving |> Map.exists (fun _ waiting -> waiting = target))
+        && not (turn.Node.Resolving |> Map.exists (fun _ (struct (waiting, _)) -> waiting = target))
         ->
         set turn { record with Waiting = false; Candidates = candidates turn peer }
 
@@ -170,7 +171,7 @@ let hostFileRead (turn: Turn) (target: NodeName) : unit =
 /// A look-up has ended. Of one host the results are used last first (spec 02 §12).
 let resolved (turn: Turn) (request: int) (result: Result<Endpoint list, string>) : unit =
     match turn.Node.Resolving.TryGetValue request with
-    | true, target ->
+    | true, struct (target, name) ->
         turn.Node <- { turn.Node with Resolving = turn.Node.Resolving.Remove request }
 
         match tryFind turn target with
@@ -183,7 +184,7 @@ let resolved (turn: Turn) (request: int) (result: Result<Endpoint list, string>)
                         Waiting = false
                         Candidates = (endpoints |> List.rev |> List.map At) @ record.Candidates }
             | Error reason ->
-                turn.Log(DebugLevel.always, Priority.Warning, "Error looking up " + reason)
+                turn.Log(DebugLevel.always, Priority.Warning, "Error looking up " + name + ": " + reason)
                 set turn { record with Waiting = false }
 
             next turn target

@@ -136,6 +136,10 @@ let setAddress (turn: Turn) (index: int) (address: Address) : unit =
 
         turn.SetPeer peer
 
+        match address with
+        | Inet endpoint -> HostNames.wanted turn endpoint.Ip
+        | _ -> ()
+
         turn.Log(
             DebugLevel.protocol,
             Priority.Debug,

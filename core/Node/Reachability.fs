@@ -98,7 +98,12 @@ let settle (turn: Turn) : unit =
         let before = turn.Node.Paths
         let after = Graph.compute before (hasAddress turn.Node) turn.Node.Topology
 
-        turn.Node <- { turn.Node with Paths = after; GraphState = Current; FibDirty = true }
+        turn.Node <-
+            { turn.Node with
+                Paths = after
+                GraphState = Current
+                GraphChanged = true
+                FibDirty = true }
 
         for struct (index, address) in after.Addresses do
             if index <> Topology.self then

@@ -148,6 +148,9 @@ let apply (turn: Turn) (read: Settings) : unit =
             Options = turn.Node.OwnOptions }
 
     learnHosts turn fresh
+    if fresh.Hostnames <> old.Hostnames then
+        HostNames.switched turn
+
     applySubnets turn fresh
     applyBroadcastSubnets turn old fresh
     applyConnectTo turn fresh

@@ -107,6 +107,8 @@ type Connection =
         /// Order of arrival; older connections have smaller numbers.
         Serial: int
         Remote: Remote
+        /// What its address is called, with Hostnames.
+        RemoteName: string voption
         Local: Endpoint voption
         /// `<unknown>` until ID, `<control>` on the control socket.
         Name: string
@@ -174,6 +176,8 @@ type Timers =
         KeyExpiry: Instant
         /// Learned addresses are looked at.
         Ageing: Instant
+        /// The graph is written, if it has changed.
+        GraphDump: Instant
     }
 
 /// The whole control plane of one node, as a value.
@@ -194,6 +198,8 @@ type Node =
         EdgeCount: int
         Paths: Paths
         GraphState: GraphState
+        /// The graph was recomputed since it was last written.
+        GraphChanged: bool
         Peers: Vector<PeerState>
         Connections: Map<ConnectionId, Connection>
         /// Connections past ACK, by serial.
@@ -201,8 +207,10 @@ type Node =
         NextSerial: int
         NextConnection: int
         Outgoing: Map<NodeName, OutgoingRecord>
-        /// Look-ups in progress.
-        Resolving: Map<int, NodeName>
+        /// What addresses are called, with Hostnames; none while that is being looked up or if there is no name.
+        HostNames: Map<Ip, string voption>
+        /// Look-ups in progress: for which node, and `HOST port PORT`.
+        Resolving: Map<int, struct (NodeName * string)>
         NextRequest: int
         Seen: Seen
         Corrections: Corrections.State

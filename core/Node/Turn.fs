@@ -70,7 +70,29 @@ module Label =
 
         "MYSELF port " + port
 
-    let peerHost (node: Node) (peer: PeerState) = if peer.Index = 0 then ownHost node else Address.toText peer.Address
+    let private nameOf (node: Node) (ip: Ip) =
+        match node.HostNames.TryGetValue ip with
+        | true, name -> name
+        | _ -> ValueNone
+
+    /// The two fields of a dump: a name instead of the address where there is one.
+    let addressFields (node: Node) (address: Address) : struct (string * string) =
+        let struct (host, port) = Address.toWire address
+
+        match address with
+        | Inet endpoint -> struct (ValueOption.defaultValue host (nameOf node endpoint.Ip), port)
+        | _ -> struct (host, port)
+
+    let private named (name: string) (endpoint: Endpoint) = name + " port " + endpoint.Port.ToString()
+
+    let peerHost (node: Node) (peer: PeerState) =
+        match peer.Address with
+        | _ when peer.Index = 0 -> ownHost node
+        | Inet endpoint ->
+            match nameOf node endpoint.Ip with
+            | ValueSome name -> named name endpoint
+            | ValueNone -> Endpoint.toText endpoint
+        | address -> Address.toText address
 
     /// `NAME (HOST)`.
     let peer (node: Node) (peer: PeerState) = peer.Name.Text + " (" + peerHost node peer + ")"
@@ -80,5 +102,11 @@ module Label =
         | Tcp endpoint -> Endpoint.toText endpoint
         | UnixSocket -> "localhost port unix"
 
+    /// `ADDR port PORT`, or with a name instead of the address.
+    let connectionHost (connection: Connection) =
+        match struct (connection.Remote, connection.RemoteName) with
+        | struct (Tcp endpoint, ValueSome name) -> named name endpoint
+        | struct (other, _) -> remote other
+
     /// `NAME (ADDR port PORT)`.
-    let connection (connection: Connection) = connection.Name + " (" + remote connection.Remote + ")"
+    let connection (connection: Connection) = connection.Name + " (" + connectionHost connection + ")"

@@ -37,7 +37,7 @@ let private settings =
                   Public = invitationKey.Public } }
 
 /// An invited node, and the daemon that it talks to, with the daemon's disk.
-type private Dialogue(disk: string -> InvitationFile) =
+type private Dialogue(settings: Settings, disk: string -> InvitationFile) =
     let id = ConnectionId.Incoming 1
     let mutable node = Node.create settings launch startOfTime
     let mutable session: Stream.Session voption = ValueNone
@@ -162,7 +162,7 @@ let private isTarpitted (dialogue: Dialogue) = dialogue.Effects |> List.exists (
 
 [<Fact>]
 let ``an invited node gets its file, tells its key and is accepted`` () =
-    let dialogue = Dialogue fresh
+    let dialogue = Dialogue(settings, fresh)
     Assert.Equal(1, dialogue.Greet().Length)
     dialogue.Say(0uy, cookie)
 
@@ -204,11 +204,24 @@ let ``a wrong, expired or unreadable invitation ends in silence and a log line``
           InvitationUnusable "Error trying to open invitation X", "Error trying to open invitation X" ]
 
     for answer, text in cases do
-        let dialogue = Dialogue(fun _ -> answer)
+        let dialogue = Dialogue(settings, (fun _ -> answer))
         dialogue.Greet() |> ignore
         dialogue.Say(0uy, cookie)
         Assert.Contains(text, dialogue.Logs)
         Assert.True(isTarpitted dialogue, text)
+
+[<Theory; Trait("Variable", "InvitationExpire")>]
+[<InlineData(3600, true)>]
+[<InlineData(60, false)>]
+let ``an invitation is honoured for InvitationExpire seconds`` (expiry: int, honoured: bool) =
+    let made = Instant.addSeconds -120 startOfTime
+
+    let dialogue =
+        Dialogue({ settings with InvitationExpire = expiry }, (fun _ -> InvitationText(invitation, made)))
+
+    dialogue.Greet() |> ignore
+    dialogue.Say(0uy, cookie)
+    Assert.Equal(not honoured, isTarpitted dialogue)
 
 [<Fact>]
 let ``records out of turn end an invitation`` () =
@@ -217,7 +230,7 @@ let ``records out of turn end an invitation`` () =
           [], 0uy, cookie[1..]
           [ struct (0uy, cookie) ], 0uy, cookie
           [ struct (0uy, cookie) ], 1uy, Encoding.ASCII.GetBytes "no key" ] do
-        let dialogue = Dialogue fresh
+        let dialogue = Dialogue(settings, fresh)
         dialogue.Greet() |> ignore
 
         for struct (kind, bytes) in before do

@@ -19,7 +19,7 @@ public sealed class MetaSocketTests : IDisposable
     private readonly MetaSockets _meta;
     private readonly List<Input> _seen = [];
 
-    public MetaSocketTests() => _meta = new MetaSockets(_inputs, new SocketSettings(), _log);
+    public MetaSocketTests() => _meta = new MetaSockets(_inputs, new SocketSettings(), new Resolver(_inputs), _log);
 
     public void Dispose()
     {

@@ -225,7 +225,7 @@ type World(settings: WorldSettings) =
                 if machine.Tarpit.Count > 10 then
                     close machine (machine.Tarpit.Dequeue())
             | _ -> ()
-        | Resolve(request, host, service) ->
+        | Resolve(request, _, host, service) ->
             match Ip.tryParse host, UInt16.TryParse service with
             | ValueSome ip, (true, number) -> tell machine (Resolved(request, Ok [ Endpoint.create ip number ]))
             | _ -> tell machine (Resolved(request, Error "Name or service not known"))
@@ -271,6 +271,8 @@ type World(settings: WorldSettings) =
         | SaveRecentAddresses(name, addresses) -> machine.RecentAddresses[name] <- addresses
         | ReadConfiguration -> tell machine (ConfigurationRead(Ok machine.Settings))
         | AskPathMtu(peer, target) -> tell machine (PathMtuKnown(peer, target.Ip.IsV6, Ok machine.InterfaceMtu))
+        | LookUpName ip -> tell machine (NameFound(ip, ValueNone))
+        | WriteGraph _ -> ()
         | AskLocalAddress(source, frame, _) -> tell machine (LocalAddressKnown(source, frame, machine.DeviceAddress))
         | Exit _ -> stop machine
 

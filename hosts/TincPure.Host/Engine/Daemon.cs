@@ -71,15 +71,16 @@ internal sealed class Daemon(Start start)
 
         using var scripts = new ScriptRunner(ScriptSettings.From(start.Settings), _log);
         // Not closed at the end: a client that asked the daemon to stop waits for the end of the process.
-        var meta = new MetaSockets(_inputs, socketSettings, _log);
+        using var resolver = new Resolver(_inputs);
+        var meta = new MetaSockets(_inputs, socketSettings, resolver, _log);
         using var packets = Packets(device, pairs);
         var effects = new EffectRunner(
             _log,
             meta,
             packets,
-            new Resolver(_inputs, socketSettings),
+            resolver,
             scripts,
-            new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, _log),
+            new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, meta, _log),
             new AddressQueries(_inputs));
         var node = new CoreNode(start.Settings, device, pidFile.Cookie, start.DebugLevel, _clock.Now());
         var loop = new ControlLoop(node, _inputs, effects, _clock);

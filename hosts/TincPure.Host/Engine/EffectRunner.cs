@@ -49,7 +49,10 @@ internal sealed class EffectRunner(
                 meta.Tarpit(e.Item);
                 break;
             case Effect.Resolve e:
-                resolver.Resolve(e.request, e.host, e.port);
+                resolver.Resolve(e.request, SocketPlan.FamilyOf(e.Item2), e.host, e.port);
+                break;
+            case Effect.LookUpName e:
+                resolver.FindName(e.Item);
                 break;
             case Effect.Packet e:
                 packets.Post(e.Item);
@@ -77,6 +80,9 @@ internal sealed class EffectRunner(
                 break;
             case Effect.SaveRecentAddresses e:
                 files.SaveRecentAddresses(e.Item1, e.Item2);
+                break;
+            case Effect.WriteGraph e:
+                files.WriteGraph(e.target, e.text);
                 break;
             case Effect.AskPathMtu e:
                 addresses.AskPathMtu(e.peer, e.target);

@@ -6,6 +6,7 @@ using TincPure.Host.Engine;
 using TincPure.Host.Logs;
 using TincPure.Host.Process;
 using TincPure.Host.Scripts;
+using TincPure.Host.Sockets;
 using TincPure.Node;
 using TincPure.Primitives;
 
@@ -13,7 +14,12 @@ namespace TincPure.Host.Files;
 
 /// <summary>The files that a running node reads and writes.</summary>
 internal sealed class NodeFiles(
-    ConfigurationReader configuration, Settings settings, InputQueue inputs, ScriptRunner scripts, Logger log)
+    ConfigurationReader configuration,
+    Settings settings,
+    InputQueue inputs,
+    ScriptRunner scripts,
+    MetaSockets sockets,
+    Logger log)
 {
     private Settings _settings = settings;
 
@@ -119,6 +125,38 @@ internal sealed class NodeFiles(
                 DebugLevel.connections, Priority.Debug, "Cannot write address cache of " + name.Text + ": " + reason);
     }
 
+    /// <summary>GraphDumpFile: a file, or a command that reads it (spec 05 §8.3).</summary>
+    public void WriteGraph(string target, string text)
+    {
+        if (target.StartsWith('|'))
+            scripts.Feed(target[1..], text);
+        else
+            WriteGraphFile(Path.Combine(configuration.ConfBase, target), text);
+    }
+
+    private void WriteGraphFile(string file, string text)
+    {
+        var fresh = file + ".new";
+        try
+        {
+            File.WriteAllText(fresh, text);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            log.Error("Unable to open graph dump file " + fresh + ": " + ErrorText.Of(e));
+            return;
+        }
+
+        try
+        {
+            File.Move(fresh, file, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            log.Error("Could not rename " + fresh + " to " + file + ": " + ErrorText.Of(e));
+        }
+    }
+
     public void ReadConfiguration()
     {
         var loaded = configuration.Reload(_settings);
@@ -128,6 +166,7 @@ internal sealed class NodeFiles(
         {
             _settings = loaded.Outcome.ResultValue;
             scripts.Settings = ScriptSettings.From(_settings);
+            sockets.Settings = SocketPlan.Settings(_settings);
             inputs.Post(Input.NewConfigurationRead(FSharpResult<Settings, FSharpList<string>>.NewOk(_settings)));
         }
         else

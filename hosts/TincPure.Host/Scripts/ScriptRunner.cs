@@ -47,6 +47,31 @@ internal sealed class ScriptRunner : IDisposable
         _queue.Add(() => Run(script, settings));
     }
 
+    /// <summary>Runs a command in the shell with this text as its input.</summary>
+    public void Feed(string command, string input)
+    {
+        var directory = Settings.Directory;
+        _queue.Add(() => Feed(command, input, directory));
+    }
+
+    private void Feed(string command, string input, string directory)
+    {
+        var start = Shell(command);
+        start.WorkingDirectory = directory;
+        start.RedirectStandardInput = true;
+        try
+        {
+            using var process = System.Diagnostics.Process.Start(start);
+            process?.StandardInput.Write(input);
+            process?.StandardInput.Close();
+            process?.WaitForExit();
+        }
+        catch (Exception e) when (e is Win32Exception or IOException)
+        {
+            _log.Error("Unable to open graph dump file |" + command + ": " + ErrorText.Of(e));
+        }
+    }
+
     /// <summary>Waits until everything that was asked for has run.</summary>
     public void Finish()
     {
@@ -107,7 +132,11 @@ internal sealed class ScriptRunner : IDisposable
     private static ProcessStartInfo Command(string path, string? interpreter)
     {
         var quoted = "\"" + path + "\"";
-        var command = interpreter is null ? quoted : interpreter + " " + quoted;
+        return Shell(interpreter is null ? quoted : interpreter + " " + quoted);
+    }
+
+    private static ProcessStartInfo Shell(string command)
+    {
         if (OperatingSystem.IsWindows())
             return new ProcessStartInfo("cmd.exe", "/s /c \"" + command + "\"") { UseShellExecute = false };
 

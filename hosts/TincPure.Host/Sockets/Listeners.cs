@@ -123,6 +123,7 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
                 socket.DualMode = false;
             if (type == SocketType.Dgram)
                 SocketOptions.SetDatagram(socket, settings, log);
+            SocketOptions.SetMark(socket, settings);
             if (SocketOptions.BindToInterface(socket, settings, log))
             {
                 Bind(socket, target);

@@ -12,8 +12,11 @@ using HostPort = TincPure.Config.HostPort;
 namespace TincPure.Host.Sockets;
 
 /// <summary>All meta connections: those that are made, those that are accepted, and the tarpit (spec 02 §2, §14).</summary>
-internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Logger log) : IDisposable
+internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Resolver resolver, Logger log) : IDisposable
 {
+    /// <summary>For connections from now on; a reload replaces it.</summary>
+    public SocketSettings Settings { get; set; } = settings;
+
     /// <summary>Sockets that are kept open and ignored.</summary>
     private const int TarpitSize = 10;
 
@@ -63,7 +66,7 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
         var remote = Remote.UnixSocket;
         if (socket.AddressFamily != AddressFamily.Unix)
         {
-            SocketOptions.SetMeta(socket, settings);
+            SocketOptions.SetMeta(socket, Settings);
             local = FSharpValueOption<Endpoint>.Some(Endpoints.FromSocket(socket.LocalEndPoint));
             remote = Remote.NewTcp(Endpoints.FromSocket(socket.RemoteEndPoint));
         }
@@ -92,8 +95,8 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
 
         if (remote.AddressFamily == AddressFamily.InterNetworkV6)
             socket.DualMode = false;
-        SocketOptions.SetMeta(socket, settings);
-        SocketOptions.BindToInterface(socket, settings, log);
+        SocketOptions.SetMeta(socket, Settings);
+        SocketOptions.BindToInterface(socket, Settings, log);
         BindOutgoing(socket);
         _connecting[id] = socket;
         _ = Task.Run(() => Connect(id, socket, remote));
@@ -102,7 +105,7 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
     /// <summary>The proxy's first address is used; a name that cannot be resolved is a failure like any other.</summary>
     public void ConnectToProxy(ConnectionId id, HostPort server) => _ = Task.Run(async () =>
     {
-        var found = await Resolver.Lookup(server.Host, server.Port, settings.Family);
+        var found = await resolver.Resolve(server.Host, server.Port, Settings.Family);
         if (found.IsOk)
             Connect(id, found.ResultValue.Head);
         else
@@ -154,7 +157,7 @@ internal sealed class MetaSockets(InputQueue inputs, SocketSettings settings, Lo
     /// <summary>From the BindToAddress of the target's family, if there is exactly one (spec 02 §18.1).</summary>
     private void BindOutgoing(Socket socket)
     {
-        var candidates = settings.OutgoingFrom.Where(a => a.AddressFamily == socket.AddressFamily).ToList();
+        var candidates = Settings.OutgoingFrom.Where(a => a.AddressFamily == socket.AddressFamily).ToList();
         if (candidates is not [var source])
             return;
 

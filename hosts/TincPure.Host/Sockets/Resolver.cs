@@ -9,22 +9,48 @@ using TincPure.Primitives;
 
 namespace TincPure.Host.Sockets;
 
-/// <summary>Looks names up, off the control thread.</summary>
-internal sealed class Resolver(InputQueue inputs, SocketSettings settings)
+/// <summary>Looks names and addresses up, off the control thread.</summary>
+internal sealed class Resolver(InputQueue inputs) : IDisposable
 {
-    public void Resolve(int request, string host, string port) =>
-        _ = Task.Run(async () => inputs.Post(Input.NewResolved(request, await Lookup(host, port, settings.Family))));
+    private readonly LookupThreads _threads = new();
+
+    public void Resolve(int request, AddressFamily family, string host, string port) =>
+        _threads.Run(() => inputs.Post(Input.NewResolved(request, Lookup(host, port, family))));
+
+    public Task<FSharpResult<FSharpList<Endpoint>, string>> Resolve(string host, string port, AddressFamily family)
+    {
+        var found = new TaskCompletionSource<FSharpResult<FSharpList<Endpoint>, string>>(
+            TaskCreationOptions.RunContinuationsAsynchronously);
+        _threads.Run(() => found.SetResult(Lookup(host, port, family)));
+        return found.Task;
+    }
+
+    public void FindName(Ip ip) => _threads.Run(() => inputs.Post(Input.NewNameFound(ip, NameOf(IpModule.toIPAddress(ip)))));
+
+    private static FSharpValueOption<string> NameOf(IPAddress address)
+    {
+        try
+        {
+            var name = Dns.GetHostEntry(address).HostName;
+            return name == address.ToString()
+                ? FSharpValueOption<string>.None
+                : FSharpValueOption<string>.Some(name);
+        }
+        catch (Exception e) when (e is SocketException or ArgumentException)
+        {
+            return FSharpValueOption<string>.None;
+        }
+    }
 
     /// <summary>All addresses of the host, in the resolver's order.</summary>
-    public static async Task<FSharpResult<FSharpList<Endpoint>, string>> Lookup(
-        string host, string port, AddressFamily family)
+    public static FSharpResult<FSharpList<Endpoint>, string> Lookup(string host, string port, AddressFamily family)
     {
         try
         {
             if (!ServicePort.TryParse(port, out var number))
                 return FSharpResult<FSharpList<Endpoint>, string>.NewError("Servname not supported for ai_socktype");
 
-            var addresses = await Dns.GetHostAddressesAsync(host, family);
+            var addresses = Dns.GetHostAddresses(host, family);
             var endpoints = addresses.Select(address => Endpoints.FromAddress(address, number));
             return FSharpResult<FSharpList<Endpoint>, string>.NewOk(ListModule.OfSeq(endpoints));
         }
@@ -33,4 +59,6 @@ internal sealed class Resolver(InputQueue inputs, SocketSettings settings)
             return FSharpResult<FSharpList<Endpoint>, string>.NewError(ErrorText.Of(e));
         }
     }
+
+    public void Dispose() => _threads.Dispose();
 }

@@ -19,6 +19,12 @@ internal static class SocketOptions
             Try(() => socket.SetSocketOption(SocketOptionLevel.IP, SocketOptionName.TypeOfService, LowDelay));
         else if (OperatingSystem.IsLinux())
             LinuxSocketOptions.TrySetTrafficClass(socket, LowDelay);
+        SetMark(socket, settings);
+    }
+
+    /// <summary>The mark of everything that goes out by the socket, and by what a listening socket accepts.</summary>
+    public static void SetMark(Socket socket, SocketSettings settings)
+    {
         if (settings.Mark != 0 && OperatingSystem.IsLinux())
             LinuxSocketOptions.TrySetMark(socket, settings.Mark);
     }
@@ -52,8 +58,6 @@ internal static class SocketOptions
 
         if (settings.DontFragment)
             Try(() => SetDontFragment(socket));
-        if (settings.Mark != 0 && OperatingSystem.IsLinux())
-            LinuxSocketOptions.TrySetMark(socket, settings.Mark);
     }
 
     private static void SetDontFragment(Socket socket)

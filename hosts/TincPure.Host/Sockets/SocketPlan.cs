@@ -17,12 +17,14 @@ internal static class SocketPlan
             SendBuffer = settings.UdpSendBuffer,
             SendBufferConfigured = settings.UdpSendBufferGiven,
             DontFragment = settings.PmtuDiscovery,
-            Family =
-                settings.AddressFamily.IsOnlyIpv4 ? AddressFamily.InterNetwork
-                : settings.AddressFamily.IsOnlyIpv6 ? AddressFamily.InterNetworkV6
-                : AddressFamily.Unspecified,
+            Family = FamilyOf(settings.AddressFamily),
             OutgoingFrom = [.. settings.BindToAddress.SelectMany(Literal)],
         };
+
+    public static AddressFamily FamilyOf(Config.AddressFamily family) =>
+        family.IsOnlyIpv4 ? AddressFamily.InterNetwork
+        : family.IsOnlyIpv6 ? AddressFamily.InterNetworkV6
+        : AddressFamily.Unspecified;
 
     /// <summary>BindToAddress lines come before ListenAddress lines.</summary>
     public static IReadOnlyList<ListenRequest> Listen(Settings settings) =>

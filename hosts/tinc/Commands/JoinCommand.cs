@@ -54,7 +54,7 @@ internal static class JoinCommand
 
     private static int Join(Session session, InvitationUrl.Url url)
     {
-        var found = Resolver.Lookup(ByteText.decode(url.Host), url.Port, AddressFamily.Unspecified).GetAwaiter().GetResult();
+        var found = Resolver.Lookup(ByteText.decode(url.Host), url.Port, AddressFamily.Unspecified);
         if (found.IsError)
             return session.Terminal.Fail(
                 "Error looking up " + url.Host + " port " + url.Port + ": " + ByteText.encode(found.ErrorValue));
