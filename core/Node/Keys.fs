@@ -112,8 +112,11 @@ let private requestForUs (turn: Turn) (sender: string) (line: string) (origin: P
         warn turn DebugLevel.protocol ("Got REQ_KEY for a legacy key from " + label + ", ignoring")
     | KeyRequest.StartSptps text ->
         match Base64.decode text with
-        | ValueNone -> error turn ("Got bad REQ_SPTPS_START from " + label + ": invalid SPTPS data")
-        | ValueSome datagram ->
+        | ValueNone when origin.PublicKey.IsSome ->
+            error turn ("Got bad REQ_SPTPS_START from " + label + ": invalid SPTPS data")
+        // Without the key of a node we ask for that, whatever else it says.
+        | decoded ->
+            let datagram = ValueOption.defaultValue [||] decoded
             Tunnels.keys turn origin.Index (KeyExchange.RequestReceived datagram)
 
             if (turn.Peer origin.Index).PublicKey.IsSome then

@@ -73,8 +73,9 @@ let intern (turn: Turn) (name: NodeName) : PeerState voption =
         let struct (index, topology) = Topology.intern name turn.Node.Topology
         turn.Node <- { turn.Node with Topology = topology }
 
-        // A node that was forgotten by a purge has its number, and its state, still.
+        // A node that was forgotten by a purge has its number still, but nothing else.
         if index < Vector.length turn.Node.Peers then
+            turn.SetPeer(create turn.Node index name turn.Now)
             ValueSome(turn.Peer index)
         else
             let peer = create turn.Node index name turn.Now

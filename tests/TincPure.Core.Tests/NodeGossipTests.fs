@@ -330,6 +330,30 @@ let ``what is known of unreachable nodes goes with a purge, and everybody is tol
     rig.Flood(fake, "12", "third fake 192.0.2.1 655 700000c 10")
     Assert.True(isReachable rig "third")
 
+[<Fact>]
+let ``a node that comes back after a purge is told our address as any new one is`` () =
+    let struct (rig, fake, obs) = mesh settings
+    let ask (peer: FakePeer) = rig.Say(peer, "15 third alpha 15 AAAA")
+    let told (peer: FakePeer) = peer.Lines |> List.filter (fun line -> line.StartsWith "22 alpha third")
+
+    ask obs
+    Assert.Single(told obs) |> ignore
+    rig.Feed(Lost(obs.Id, ValueNone))
+    rig.Open(UnixSocket, Text.Encoding.ASCII.GetBytes("0 ^" + launch.Cookie + " 0\n18 8\n")) |> ignore
+    rig.Flood(fake, "12", "fake third 192.0.2.33 655 700000c 10")
+    rig.Flood(fake, "12", "third fake 192.0.2.1 655 700000c 10")
+    rig.Forget()
+    ask fake
+    Assert.Single(told fake) |> ignore
+
+[<Fact>]
+let ``a start of a session that is no base64, from a node without a known key, has us ask for the key`` () =
+    let struct (rig, _, obs) = mesh settings
+    rig.Flood(obs, "12", "obs ghost 192.0.2.33 655 700000c 10")
+    rig.Flood(obs, "12", "ghost obs 192.0.2.1 655 700000c 10")
+    rig.Say(obs, "15 ghost alpha 15")
+    Assert.Contains("15 alpha ghost 19", obs.Lines)
+
 // ---- Two nodes with one name
 
 let private contradict (rig: Rig) (fake: FakePeer) (times: int) =

@@ -9,10 +9,13 @@ public static class ControlClient
 {
     public const int DumpNodes = 3, DumpEdges = 4, DumpSubnets = 5, DumpConnections = 6;
 
-    private const int SetDebugLevel = 9;
+    private const int PurgeUnreachable = 8, SetDebugLevel = 9;
 
     /// <summary>The lines of a dump.</summary>
     public static string[] Dump(string pidFile, int kind) => Ask(pidFile, kind.ToString(CultureInfo.InvariantCulture), $"18 {kind}");
+
+    /// <summary>Lets a daemon forget what it knows of nodes that cannot be reached.</summary>
+    public static void Purge(string pidFile) => Ask(pidFile, $"{PurgeUnreachable}", null);
 
     public static void SetDebug(string pidFile, int level) => Ask(pidFile, $"{SetDebugLevel} {level}", null);
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -20,19 +22,33 @@ public sealed class Impostor : IDisposable
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
-    private readonly Ed25519.KeyPair _key = Ed25519.generate(RandomNumberGenerator.GetBytes(32));
+    private readonly Ed25519.KeyPair _key;
     private readonly string _name;
     private readonly List<string> _heard = [];
     private readonly Queue<byte> _received = [];
     private Socket? _socket;
     private Stream.Session? _session;
+    private int _blockToCome;
+    private bool _packetToCome;
 
-    public Impostor(string name) => _name = name;
+    public Impostor(string name) : this(name, Ed25519.generate(RandomNumberGenerator.GetBytes(32)))
+    {
+    }
+
+    private Impostor(string name, Ed25519.KeyPair key) => (_name, _key) = (name, key);
+
+    public string Name => _name;
 
     public string Address => _socket!.LocalEndPoint is IPEndPoint point ? $"{point.Address} port {point.Port}" : "";
 
-    /// <summary>The requests heard so far, without newlines.</summary>
+    /// <summary>The requests heard so far, without newlines; of packets between them only the size.</summary>
     public IReadOnlyList<string> Heard => _heard;
+
+    /// <summary>Whether the daemon has ended the connection. Stock tinc often does not, though it does not listen any more.</summary>
+    public bool HungUp { get; private set; }
+
+    /// <summary>The same peer, for another connection.</summary>
+    public Impostor Again() => new(_name, _key);
 
     /// <summary>Makes a node expect this peer.</summary>
     public void IntroduceTo(Node node) =>
@@ -71,6 +87,27 @@ public sealed class Impostor : IDisposable
 
     /// <summary>Sends bytes past the session.</summary>
     public void SendRaw(byte[] bytes) => _socket!.Send(bytes);
+
+    /// <summary>Listens for a while, or until what was waited for is there: whether it is.</summary>
+    public bool Listen(TimeSpan limit, Func<bool> enough)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        while (!enough())
+        {
+            TimeSpan left = limit - watch.Elapsed;
+            if (HungUp || left <= TimeSpan.Zero || (_received.Count == 0 && !_socket!.Poll(left, SelectMode.SelectRead))) return false;
+            try
+            {
+                Read();
+            }
+            catch (Exception e) when (e is SocketException or EndOfStreamException)
+            {
+                HungUp = true;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>Listens until a request is heard; fails if none comes or the peer hangs up.</summary>
     public string Hear(Func<string, bool> wanted)
@@ -118,15 +155,40 @@ public sealed class Impostor : IDisposable
     private void Read()
     {
         if (_received.Count == 0) Fill();
+        if (_blockToCome > 0)
+        {
+            ReadBlock();
+            return;
+        }
+
         byte[] input = [.. _received];
         Stream.Received received = Stream.receive(Random(), input, _session!).ResultValue;
         _session = received.Session;
         for (int i = 0; i < received.Consumed; i++) _received.Dequeue();
         Write(received.Outgoing);
-        if (received.Event is { IsSome: true, Value: Stream.Event.Record record })
+        if (received.Event is { IsSome: true, Value: Stream.Event.Record record }) Take(record.data);
+    }
+
+    // A packet follows its announcement in a record of its own, a sealed one past the session (spec 02 §3.3).
+    private void Take(byte[] record)
+    {
+        if (_packetToCome)
         {
-            _heard.Add(Encoding.ASCII.GetString(record.data).TrimEnd('\n'));
+            _packetToCome = false;
+            _heard.Add($"<packet of {record.Length} bytes>");
+            return;
         }
+
+        string line = Encoding.ASCII.GetString(record).TrimEnd('\n');
+        _heard.Add(line);
+        _packetToCome = line.StartsWith("17 ", StringComparison.Ordinal);
+        if (line.StartsWith("21 ", StringComparison.Ordinal)) _blockToCome = int.Parse(line[3..], CultureInfo.InvariantCulture);
+    }
+
+    private void ReadBlock()
+    {
+        for (; _blockToCome > 0 && _received.Count > 0; _blockToCome--) _received.Dequeue();
+        if (_blockToCome == 0) _heard.Add("<sealed packet>");
     }
 
     private void Fill()
