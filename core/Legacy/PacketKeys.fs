@@ -59,6 +59,9 @@ type OutboundKey(key: PacketKey) =
     /// Length of the datagram for a frame, compressed or not, of so many bytes.
     member _.DatagramLength(frameLength: int) : int = sealedLength (LegacyDatagram.SeqnoSize + frameLength) + macLength
 
+    /// The level at which its receiver wants every frame compressed; 0 for none.
+    member _.Compression: int = key.Compression
+
     /// The number that the last datagram bore.
     member _.Seqno: uint32 = seqno
 
@@ -109,6 +112,9 @@ type InboundKey(key: PacketKey, replayWindow: int) =
                 ReadOnlySpan(tag, 0, macLength),
                 Span.op_Implicit (datagram.Slice bodyLength)
             )
+
+    /// The level at which every frame is compressed; 0 for none.
+    member _.Compression: int = key.Compression
 
     /// Datagrams show whose they are. Without a MAC any datagram would do.
     member _.IsAuthenticated: bool = macLength > 0

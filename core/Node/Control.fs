@@ -4,6 +4,7 @@ module TincPure.Node.Control
 open System
 open System.Text
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Config
 open TincPure.Topology
 open TincPure.Meta
@@ -56,6 +57,15 @@ let private hostFields (node: Node) (peer: PeerState) : string list =
 
 let private nodeName (node: Node) (index: int) = if index < 0 then "-" else node.Peers[index].Name.Text
 
+/// Cipher, digest and MAC length of what we send to a node without SPTPS.
+let private legacyAlgorithms (peer: PeerState) : string list =
+    match peer.LegacyKey with
+    | ValueSome algorithms ->
+        [ (PacketAlgorithms.cipherNid algorithms).ToString()
+          (PacketAlgorithms.digestNid algorithms).ToString()
+          algorithms.MacLength.ToString() ]
+    | ValueNone -> [ "0"; "0"; "0" ]
+
 let private dumpNode (turn: Turn) (id: ConnectionId) (traffic: int -> TrafficCount) (peer: PeerState) =
     let node = turn.Node
     let route = Graph.route peer.Index node.Paths
@@ -67,10 +77,8 @@ let private dumpNode (turn: Turn) (id: ConnectionId) (traffic: int -> TrafficCou
         id
         ([ ControlRequest.dumpNodes.ToString(); peer.Name.Text; nodeId.ToString "x12" ]
          @ hostFields node peer
-         @ [ "0"
-             "0"
-             "0"
-             peer.SendCompression.ToString()
+         @ legacyAlgorithms peer
+         @ [ peer.SendCompression.ToString()
              hex peer.Options
              hex (nodeStatus node peer)
              nodeName node route.NextHop

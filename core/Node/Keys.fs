@@ -36,7 +36,8 @@ let private unknownNode (turn: Turn) (name: string) (from: string) (what: string
          + node.Text
          + " which does not exist in our connection list")
 
-/// Both ends, if both are known; logs what is missing.
+/// Both ends, if both are known; logs what is missing. An end may have become reachable by an edge in the same batch of lines as this
+/// one: what follows from that must come first, since it forgets all keys.
 let private ends turn name sender (from: NodeName) (target: NodeName) : struct (PeerState * PeerState) voption =
     match struct (Peers.tryFind turn from, Peers.tryFind turn target) with
     | struct (ValueNone, _) ->
@@ -45,7 +46,11 @@ let private ends turn name sender (from: NodeName) (target: NodeName) : struct (
     | struct (_, ValueNone) ->
         unknownNode turn name sender "destination" target
         ValueNone
-    | struct (ValueSome from, ValueSome target) -> ValueSome(struct (from, target))
+    | struct (ValueSome origin, ValueSome target) when origin.Reachable && target.Reachable ->
+        ValueSome(struct (origin, target))
+    | struct (ValueSome origin, ValueSome target) ->
+        Reachability.settle turn
+        ValueSome(struct (turn.Peer origin.Index, turn.Peer target.Index))
 
 let private send (turn: Turn) (target: PeerState) (message: Message) =
     match Peers.nextHopConnection turn target.Index with
@@ -206,10 +211,10 @@ let private legacyAnswer (turn: Turn) (origin: PeerState) (answer: AnsKey) =
     if turn.Node.Settings.LegacyProtocol then
         Tunnels.dropLegacyKey turn origin.Index
 
-        match PacketKey.ofWire answer.Key answer.Cipher answer.Digest answer.MacLength with
+        match PacketKey.ofWire answer.Key answer.Cipher answer.Digest answer.MacLength answer.Compression with
         | Error problem -> error turn ("Node " + Label.peer turn.Node origin + " " + PacketKey.errorText problem)
         | Ok key ->
-            Tunnels.useLegacyKey turn origin.Index key answer.Compression
+            Tunnels.useLegacyKey turn origin.Index key
             useReflexive turn origin.Index answer.Reflexive
 
 let private answerForUs (turn: Turn) (origin: PeerState) (answer: AnsKey) =

@@ -289,10 +289,11 @@ let giveLegacyKey (turn: Turn) (index: int) : unit =
     if speaksLegacy turn && index <> 0 then
         let settings = turn.Node.Settings
         let algorithms = settings.PacketAlgorithms
-        let key = PacketKey.create algorithms (turn.RandomBytes(PacketAlgorithms.materialLength algorithms))
+        let random = turn.RandomBytes(PacketAlgorithms.materialLength algorithms)
+        let key = PacketKey.create algorithms settings.Compression random
         let peer = turn.Peer index
 
-        turn.SetPeer { peer with LegacyKeyGiven = true; ReceiveCompression = settings.Compression }
+        turn.SetPeer { peer with LegacyKeyGiven = true }
 
         turn.Packet(PacketCommand.GiveLegacyKey(index, key, legacyReplayWindow turn.Node))
 
@@ -319,11 +320,11 @@ let dropLegacyKey (turn: Turn) (index: int) : unit =
     turn.SetPeer { peer with LegacyKey = ValueNone; LegacyKeyAsked = Instant.never }
 
 /// The node gave us a key.
-let useLegacyKey (turn: Turn) (index: int) (key: PacketKey) (compression: int) : unit =
+let useLegacyKey (turn: Turn) (index: int) (key: PacketKey) : unit =
     turn.SetPeer
         { turn.Peer index with
             LegacyKey = ValueSome key.Algorithms
-            SendCompression = compression }
+            SendCompression = key.Compression }
 
     turn.Packet(PacketCommand.UseLegacyKey(index, key))
 

@@ -13,11 +13,11 @@ type internal LegacySender(plane: Plane) =
     let packed = Array.zeroCreate<byte>(Compressor.Bound Protocol.mtu)
 
     /// Every packet is compressed for a node that wants that, even if it grows: nothing in it would tell. Empty if it cannot be.
-    member private _.Packed(target: Peer, frame: Span<byte>) : Span<byte> =
-        if target.SendCompression = Level.none then
+    member private _.Packed(target: Peer, level: int, frame: Span<byte>) : Span<byte> =
+        if level = Level.none then
             frame
         else
-            let size = plane.Compressor.Compress(target.SendCompression, Span.op_Implicit frame, packed.AsSpan())
+            let size = plane.Compressor.Compress(level, Span.op_Implicit frame, packed.AsSpan())
 
             if size < 0 then
                 plane.Log(DebugLevel.traffic, Priority.Error, "Error while compressing packet to " + target.Label)
@@ -27,7 +27,7 @@ type internal LegacySender(plane: Plane) =
 
     /// Sends a whole frame, or a probe, as a datagram.
     member this.Send(target: Peer, key: OutboundKey, frame: Span<byte>, address: Endpoint, socket: int) : unit =
-        let content = this.Packed(target, frame)
+        let content = this.Packed(target, key.Compression, frame)
 
         if content.Length > 0 then
             let length = key.DatagramLength content.Length

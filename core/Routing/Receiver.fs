@@ -58,11 +58,14 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         else
             Span.Empty
 
-    /// Puts what a peer compressed at the level that we announced to it behind the room for a header in `unpacked`; its
-    /// length, negative if that was nothing of the kind.
-    member private _.Unpack(peer: int, packed: Span<byte>) : int =
-        let level = plane.Peer(peer).ReceiveCompression
+    /// Puts what was compressed at a level behind the room for a header in `unpacked`; its length, negative if that was nothing
+    /// of the kind.
+    member private _.UnpackAt(level: int, packed: Span<byte>) : int =
         plane.Compressor.Decompress(level, Span.op_Implicit packed, unpacked.AsSpan Ethernet.headerSize)
+
+    /// The same for the level that we announced to a peer.
+    member private this.Unpack(peer: int, packed: Span<byte>) : int =
+        this.UnpackAt(plane.Peer(peer).ReceiveCompression, packed)
 
     /// What an opened record of `peer` holds, below type 128 (spec 03 §4). `start` is where its payload begins. False, and told
     /// to the control plane, if it made no sense.
@@ -252,10 +255,8 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         found
 
     /// A frame that a legacy node sent as a datagram, compressed if we asked for that.
-    member private this.LegacyFrame(peer: int, socket: int, source: Endpoint, content: Span<byte>) : unit =
-        let level = plane.Peer(peer).ReceiveCompression
-
-        let size = if level = Level.none then content.Length else this.Unpack(peer, content)
+    member private this.LegacyFrame(peer: int, level: int, socket: int, source: Endpoint, content: Span<byte>) : unit =
+        let size = if level = Level.none then content.Length else this.UnpackAt(level, content)
 
         let frame =
             if size < 0 then Span.Empty
@@ -286,11 +287,14 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
                 plane.Outbox.Punt(SourceMoved(peer, source, socket))
 
             match state.Inbound with
-            | NonNull inbound when inbound.IsWornOut && state.WornOut.Take(plane.Now, 1) ->
-                plane.Outbox.Punt(LegacyKeyWornOut peer)
-            | _ -> ()
+            | null -> ()
+            | inbound ->
+                if inbound.IsWornOut && state.WornOut.Take(plane.Now, 1) then
+                    plane.Outbox.Punt(LegacyKeyWornOut peer)
 
-            this.LegacyFrame(peer, socket, source, datagram.Slice(LegacyDatagram.SeqnoSize, length))
+                let content = datagram.Slice(LegacyDatagram.SeqnoSize, length)
+                this.LegacyFrame(peer, inbound.Compression, socket, source, content)
+
             true
         | LegacyResult.BadMac
         | LegacyResult.TooShort -> false

@@ -44,7 +44,7 @@ let private packets (behaviour: Behaviour) (tape: Tape) =
     let length = if tape.Below 16 = 0 then tape.Below 100 else cipher.MaterialLength
     let material = Array.append (tape.Bytes(min length 8)) (Fixed.bytes 73 (max 0 (length - 8)))
 
-    match PacketKey.ofWire (Hex.encode (ReadOnlySpan material)) cipherNid digestNid macLength with
+    match PacketKey.ofWire (Hex.encode (ReadOnlySpan material)) cipherNid digestNid macLength 0 with
     | Error error -> behaviour.SawText(PacketKey.errorText error)
     | Ok key ->
         match struct (PacketKey.blockCipher key, key.Algorithms.Cipher) with

@@ -58,6 +58,10 @@ let private refused =
           "sm3"
           "blake2b512" ]
 
+/// The fields of an ANS_KEY.
+let private ofWire (fields: string[]) =
+    PacketKey.ofWire fields[3] (int fields[4]) (int fields[5]) (int fields[6]) (int fields[7])
+
 type VectorTests(output: ITestOutputHelper) =
 
     [<Fact>]
@@ -72,14 +76,12 @@ type VectorTests(output: ITestOutputHelper) =
 
                 for packet in items "packets" flow do
                     let fields = (text "ans_key" packet).Split ' '
-                    Assert.True(
-                        Result.isError (PacketKey.ofWire fields[3] (int fields[4]) (int fields[5]) (int fields[6]))
-                    )
+                    Assert.True(Result.isError (ofWire fields))
             else
                 for packet in items "packets" flow do
                     let fields = (text "ans_key" packet).Split ' '
 
-                    match PacketKey.ofWire fields[3] (int fields[4]) (int fields[5]) (int fields[6]) with
+                    match ofWire fields with
                     | Error error -> Assert.Fail(name + " " + PacketKey.errorText error)
                     | Ok key ->
                         let datagram = bytes "datagram" packet
@@ -109,7 +111,9 @@ type VectorTests(output: ITestOutputHelper) =
                 let cipher = number "cipher_nid" vector
                 let digest = number "digest_nid" vector
 
-                match PacketKey.ofWire material cipher digest (number "maclength" vector) with
+                match
+                    PacketKey.ofWire material cipher digest (number "maclength" vector) (number "compression" vector)
+                with
                 | Error error -> Assert.Fail(name + " " + PacketKey.errorText error)
                 | Ok key ->
                     let compression = number "compression" vector
@@ -164,7 +168,7 @@ let private randomKey (random: Random) =
           MacLength = random.Next(4, digest.Size + 1) }
     let material = Array.zeroCreate<byte>(PacketAlgorithms.materialLength algorithms)
     random.NextBytes material
-    PacketKey.create algorithms material
+    PacketKey.create algorithms 0 material
 
 let private frameOf (random: Random) =
     let frame = Array.zeroCreate<byte>(random.Next(14, 1519))
@@ -207,7 +211,7 @@ let ``no packet costs an allocation`` () =
         let algorithms = { Cipher = ValueSome cipher; Digest = ValueSome Digest.sha256; MacLength = 4 }
         let material = Array.zeroCreate<byte> cipher.MaterialLength
         random.NextBytes material
-        let key = PacketKey.create algorithms material
+        let key = PacketKey.create algorithms 0 material
         let outbound = OutboundKey key
         let inbound = InboundKey(key, 32)
         let frame = frameOf random
@@ -231,7 +235,7 @@ let ``no packet costs an allocation`` () =
 [<Fact>]
 let ``a bad ANS_KEY is refused for what is wrong with it`` () =
     let material = String('5', 96)
-    let error hex cipher digest mac = PacketKey.ofWire hex cipher digest mac |> Result.map ignore
+    let error hex cipher digest mac = PacketKey.ofWire hex cipher digest mac 0 |> Result.map ignore
     Assert.Equal(Ok(), error material 427 672 4)
     Assert.Equal(Ok(), error (material.Replace('5', 'a')) 427 672 32)
     Assert.Equal(Error PacketKeyError.UnknownCipher, error material 904 672 4)

@@ -80,8 +80,7 @@ let ``the results of a look-up are used last first, and a failed one is passed o
     rig.Start 655
 
     match lookups rig with
-    | [ request, "nowhere.example", "655" ] ->
-        rig.Feed(Resolved(request, Error "Name or service not known"))
+    | [ request, "nowhere.example", "655" ] -> rig.Feed(Resolved(request, Error "Name or service not known"))
     | other -> Assert.Fail(string other)
 
     Assert.Contains("Error looking up nowhere.example port 655: Name or service not known", rig.LogTexts)

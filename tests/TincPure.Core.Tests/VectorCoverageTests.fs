@@ -8,8 +8,7 @@ open Xunit
 /// Files that wait for what they test, with the reason.
 let private waiting =
     Map.ofList
-        [ "03-legacy-udp-packets.json", "datagrams of the legacy protocol, which is not spoken yet"
-          "06-invitation-encoding.json",
+        [ "06-invitation-encoding.json",
           "the texts of invitations are tested through the commands that write and read them"
           "06-invitation-server.json",
           "recordings with keys that are not known; the server is tested with keys of our own"
@@ -17,8 +16,7 @@ let private waiting =
           "07-ioctl-numbers.json", "numbers of other systems and devices"
           "07-uml-vde-handshake.json", "UML and VDE devices"
           "07-upnp-messages.json", "UPnP"
-          "08-legacy-signals-1.0.json", "the signals of 1.0"
-          "08-legacy-udp-packets.json", "the legacy protocol" ]
+          "08-legacy-signals-1.0.json", "the signals of 1.0" ]
 
 let private root =
     let rec find (folder: DirectoryInfo | null) =

@@ -49,6 +49,8 @@ type PacketKey =
         Algorithms: PacketAlgorithms
         /// Cipher key, then IV. All of it is the key of the MAC.
         Material: byte[]
+        /// The level at which every packet under this key is compressed; 0 for none.
+        Compression: int
     }
 
     override this.ToString() =
@@ -77,17 +79,23 @@ module PacketKey =
         | PacketKeyError.BogusMacLength -> "uses bogus MAC length!"
 
     /// A key made of `random`, as many bytes as `PacketAlgorithms.materialLength` says.
-    let create (algorithms: PacketAlgorithms) (random: byte[]) : PacketKey =
-        { Algorithms = algorithms; Material = random }
+    let create (algorithms: PacketAlgorithms) (compression: int) (random: byte[]) : PacketKey =
+        { Algorithms = algorithms; Material = random; Compression = compression }
 
     /// The block cipher of a key; none without cipher.
     let blockCipher (key: PacketKey) : BlockCipher voption =
         key.Algorithms.Cipher
         |> ValueOption.bind (fun cipher -> Cipher.keyed cipher (Array.truncate cipher.KeyLength key.Material))
 
-    /// Reads the fields of ANS_KEY: hexadecimal key material, OpenSSL's numbers for cipher and digest, MAC length. What a node
+    /// Reads the fields of ANS_KEY: hexadecimal key material, OpenSSL's numbers for cipher and digest, MAC length, compression. What a node
     /// without digest says of the MAC length does not matter (spec 08 §13).
-    let ofWire (hex: string) (cipherNid: int) (digestNid: int) (macLength: int) : Result<PacketKey, PacketKeyError> =
+    let ofWire
+        (hex: string)
+        (cipherNid: int)
+        (digestNid: int)
+        (macLength: int)
+        (compression: int)
+        : Result<PacketKey, PacketKeyError> =
         let cipher = Cipher.ofNid cipherNid
         let digest = Digest.ofNid digestNid
 
@@ -109,7 +117,7 @@ module PacketKey =
             | _ when hex.Length <> 2 * size || material.Length <> size -> Error PacketKeyError.WrongKeyLength
             | ValueSome digest when macLength < 0 || macLength > digest.Size -> Error PacketKeyError.BogusMacLength
             | _ ->
-                let key = create algorithms material
+                let key = create algorithms compression material
 
                 // A weak triple DES key.
                 if cipher.IsSome && (blockCipher key).IsNone then

@@ -20,6 +20,8 @@ public sealed class Laboratory
         if (Prerequisites.Missing is { } reason) throw new InvalidOperationException("The interop tests cannot run: " + reason);
         SweepAfterTheDead();
         Folder = Directory.CreateTempSubdirectory(_prefix).FullName;
+        OpenSslWithOldCiphers = Path.Combine(Folder, "openssl.cnf");
+        File.WriteAllText(OpenSslWithOldCiphers, OldCiphers);
         _janitor = Process.Start(new ProcessStartInfo("setsid", ["sh", "-c", JanitorScript, "janitor", _prefix, Folder])
         {
             RedirectStandardInput = true,
@@ -30,12 +32,28 @@ public sealed class Laboratory
 
     public string Folder { get; }
 
+    /// <summary>A configuration of OpenSSL in which stock tinc finds Blowfish, as it did when that was its default.</summary>
+    public string OpenSslWithOldCiphers { get; }
+
     /// <summary>The logs of a mesh stay here when it is gone, until the next run.</summary>
     public static string Archive => Path.Combine(Programs.Tree, "artifacts", "interop");
 
     /// <summary>An unused name for a namespace.</summary>
     public string NewName(string label) =>
         _prefix + Interlocked.Increment(ref _made).ToString(CultureInfo.InvariantCulture) + label;
+
+    private const string OldCiphers =
+        """
+        openssl_conf = init
+        [init]
+        providers = providers
+        [providers]
+        default = active
+        legacy = active
+        [active]
+        activate = 1
+
+        """;
 
     // $1: prefix of the namespaces' names, $2: folder.
     private const string RemoveScript =

@@ -21,6 +21,9 @@ public sealed class Mesh : IAsyncDisposable
 
     public Wire Wire { get; }
 
+    /// <summary>The keys of nodes that are added; stock tinc 1.0 has RSA keys and no others.</summary>
+    public Keys Keys { get; init; } = Keys.Ed25519;
+
     public IReadOnlyList<Node> Nodes => _nodes;
 
     public Node this[string name] => _nodes.Single(node => node.Name == name);
@@ -35,7 +38,7 @@ public sealed class Mesh : IAsyncDisposable
 
     public Node Add(string name, Make make, Host host)
     {
-        Node node = new(name, _nodes.Count + 1, make, host, _folder);
+        Node node = new(name, _nodes.Count + 1, make, make == Make.Stock10 ? Keys.Rsa : Keys, host, _folder);
         _nodes.Add(node);
         return node;
     }

@@ -9,16 +9,19 @@ public sealed class Node : IDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
 
+    private static readonly TimeSpan DumpLimit = TimeSpan.FromSeconds(2);
+
     private Process? _daemon;
 
-    public Node(string name, int number, Make make, Host host, string folder)
+    public Node(string name, int number, Make make, Keys keys, Host host, string folder)
     {
         (Name, Number, Make, Host, Folder) = (name, number, make, host, Path.Combine(folder, name));
         Log = new LogFile(Path.Combine(Folder, "log"));
         Directory.CreateDirectory(Path.Combine(Folder, "hosts"));
         // Stock tinc counts the time for a login from when it last looked at its clock: five seconds are few on a busy machine.
         Set($"Name = {name}", "Interface = vpn", "PingTimeout = 15");
-        Command.Run(Programs.Tinc(Make.Stock), "-c", Folder, "generate-ed25519-keys").OrThrow();
+        if (keys.HasFlag(Keys.Ed25519)) Command.Run(Programs.Tinc(Make.Stock), "-c", Folder, "generate-ed25519-keys").OrThrow();
+        if (keys.HasFlag(Keys.Rsa)) TakeRsaKey(number);
         HostFile($"Subnet = 10.77.{number}.0/24", $"Subnet = fd77:0:0:{number}::/64");
         Script("tinc-up",
             $"""
@@ -70,8 +73,24 @@ public sealed class Node : IDisposable
 
     public int ExitCode => _daemon!.ExitCode;
 
+    /// <summary>Uses the RSA key pair of this number, as `tincd -K` would write it.</summary>
+    public void TakeRsaKey(int number)
+    {
+        string path = Path.Combine(Folder, "rsa_key.priv");
+        File.WriteAllText(path, "\n" + RsaKeys.Of(number).ExportRSAPrivateKeyPem() + "\n");
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        HostFile("", RsaKeys.Of(number).ExportRSAPublicKeyPem());
+    }
+
     /// <summary>Adds lines to tinc.conf.</summary>
     public void Set(params string[] lines) => Append(Path.Combine(Folder, "tinc.conf"), lines);
+
+    /// <summary>Gives a variable of tinc.conf another value.</summary>
+    public void Change(string variable, string value)
+    {
+        string path = Path.Combine(Folder, "tinc.conf");
+        File.WriteAllLines(path, [.. File.ReadAllLines(path).Where(line => !line.StartsWith(variable)), $"{variable} = {value}"]);
+    }
 
     /// <summary>Adds lines to the node's own host file.</summary>
     public void HostFile(params string[] lines) => Append(HostFilePath(Name), lines);
@@ -110,7 +129,10 @@ public sealed class Node : IDisposable
         _daemon = Process.Start(new ProcessStartInfo("sh", [
             "-c", "console=$1; shift; exec \"$@\" >>\"$console\" 2>&1 </dev/null", "start", ConsolePath,
             "ip", "netns", "exec", Host.Namespace.Name,
-            Programs.Tincd(Make), "-c", Folder, "-D", "-d5", $"--pidfile={PidFile}", $"--logfile={Log.Path}", .. more]))!;
+            Programs.Tincd(Make), "-c", Folder, "-D", "-d5", $"--pidfile={PidFile}", $"--logfile={Log.Path}", .. more])
+        {
+            Environment = { ["OPENSSL_CONF"] = Laboratory.Here.OpenSslWithOldCiphers },
+        })!;
     }
 
     public void Signal(string signal) =>
@@ -140,14 +162,17 @@ public sealed class Node : IDisposable
 
     /// <summary>What the daemon knows of the nodes by name; nothing while it cannot be asked.</summary>
     public IReadOnlyDictionary<string, NodeState> Nodes() =>
-        Dump(ControlClient.DumpNodes).Select(NodeState.Parse).ToDictionary(state => state.Name);
+        (Make == Make.Stock10 ? LoggedNodes().Select(NodeState.ParseLogged) : Dump(ControlClient.DumpNodes).Select(NodeState.Parse))
+        .ToDictionary(state => state.Name);
 
     public NodeState? View(Node other) => Nodes().GetValueOrDefault(other.Name);
 
     public bool Reaches(Node other) => View(other) is { Reachable: true };
 
+    /// <summary>An answer to the control client; stock 1.0, which knows none, gives none.</summary>
     public string[] Dump(int kind)
     {
+        if (Make == Make.Stock10) return [];
         try
         {
             return Running && File.Exists(PidFile) ? ControlClient.Dump(PidFile, kind) : [];
@@ -156,6 +181,23 @@ public sealed class Node : IDisposable
         {
             return []; // it is just starting or ending
         }
+    }
+
+    // Stock 1.0 writes what it knows into its log when it gets a signal (spec 08 §20). Before it is ready that would end it.
+    private string[] LoggedNodes()
+    {
+        const string end = "^End of nodes\\.$";
+        if (!Running || Log.Count("^Ready$") == 0) return [];
+        int before = Log.Count(end), mark = Log.Mark();
+        Signal("USR2");
+        Stopwatch watch = Stopwatch.StartNew();
+        while (Log.Count(end) == before)
+        {
+            if (watch.Elapsed > DumpLimit) return [];
+            Thread.Sleep(5);
+        }
+
+        return Log.Matching("^ .* nexthop .* pmtu ", mark);
     }
 
     /// <summary>Makes the daemon quiet for a while: at level 5 it writes several lines for each packet.</summary>

@@ -4,7 +4,12 @@ namespace TincPure.Interop.Tests;
 public enum Make
 {
     Ours,
+
+    /// <summary>Stock tinc 1.1.</summary>
     Stock,
+
+    /// <summary>Stock tinc 1.0, which speaks the legacy protocol only.</summary>
+    Stock10,
 }
 
 /// <summary>Where the programs under test and their counterparts are.</summary>
@@ -21,10 +26,12 @@ public static class Programs
 
     public static string Tinc(Make make) => Path.Combine(Folder(make), "tinc");
 
-    private static string Folder(Make make) =>
-        make == Make.Ours && !DryRun
-            ? Path.Combine(Tree, "out")
-            : Path.Combine(Tree, "tests", ".stock", "tinc-1.1");
+    private static string Folder(Make make) => make switch
+    {
+        Make.Ours when !DryRun => Path.Combine(Tree, "out"),
+        Make.Stock10 => Path.Combine(Tree, "tests", ".stock", "tinc-1.0"),
+        _ => Path.Combine(Tree, "tests", ".stock", "tinc-1.1"),
+    };
 
     private static string FindTree()
     {
