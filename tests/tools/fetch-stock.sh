@@ -10,7 +10,8 @@ set -euo pipefail
 suite=bookworm
 libraries="liblzo2-2 libminiupnpc17 libncurses6 libreadline8 libssl3 libtinfo6 zlib1g"
 
-stock=$(cd "$(dirname "$0")/.." && pwd)/.stock
+here=$(cd "$(dirname "$0")" && pwd)
+stock=$(dirname "$here")/.stock
 
 complete() {
     "$stock/tinc-1.1/tincd" --version 2>/dev/null | grep -q 'tinc version 1\.1' &&
@@ -21,12 +22,6 @@ complete() {
 fail() {
     echo "fetch-stock: $*" >&2
     exit 1
-}
-
-# The mirror of the Debian archive among this machine's own sources: by its label when apt has read its lists, else by name.
-mirror() {
-    apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1 | grep . ||
-        apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -i debian | grep -vi security | head -n 1
 }
 
 # wrap FOLDER PROGRAM: an executable that runs the unpacked program with the unpacked libraries.
@@ -64,19 +59,9 @@ complete && exit 0
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-archive=$(mirror) || fail "no Debian archive among this machine's apt sources"
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-options=
-[ ! -r "$keyring" ] || options="[signed-by=$keyring] "
-for name in "$suite" experimental; do echo "deb $options$archive $name main"; done >"$work/sources.list"
-
-mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/packages"
-apt=(-qq -o "Dir::State=$work/state" -o "Dir::Cache=$work/cache"
-    -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o APT::Sandbox::User=root -o Acquire::Retries=5 -o Acquire::Languages=none
-    -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false)
-
-apt-get "${apt[@]}" update || fail "cannot read the package lists of $suite and experimental"
+# shellcheck source=tests/tools/debian.sh
+. "$here/debian.sh"
+private_apt "$work" "$suite" experimental
 cd "$work/packages"
 mkdir libraries old new
 # shellcheck disable=SC2086 # a list of names
