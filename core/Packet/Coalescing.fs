@@ -127,6 +127,11 @@ module internal Candidate =
                 && same first packet (start + Tcp.windowOffset) 2
                 && same first packet afterChecksum (shape.HeaderLength - afterChecksum)))
 
+    /// Do its checksums hold, that of an IPv4 header too? Merging would hide it if they do not.
+    let verifies (packet: Span<byte>) (shape: Candidate) : bool =
+        (packet[0] >>> 4 = 6uy || Checksum.compute (packet.Slice(0, shape.TransportStart)) = 0us)
+        && Transport.verifies packet shape.Protocol shape.TransportStart
+
     let hash (packet: Span<byte>) : int =
         let flow =
             if packet[0] >>> 4 = 4uy then
@@ -234,9 +239,8 @@ type Coalescer(capacity: int) =
         && counts[group] < (if shape.Protocol = IpProtocol.udp then maxUdpPackets else maxPackets)
         && shape.HeaderLength + payloads[group] + payload <= maxPacket
         && Candidate.sameHeaders head packet shape counts[group]
-        // Merging would hide that a checksum is wrong.
-        && (counts[group] > 1 || Transport.verifies head shape.Protocol shape.TransportStart)
-        && Transport.verifies packet shape.Protocol shape.TransportStart
+        && (counts[group] > 1 || Candidate.verifies head shape)
+        && Candidate.verifies packet shape
 
     let append (packet: Span<byte>) (shape: Candidate) (group: int) =
         nexts[tails[group]] <- packets - 1

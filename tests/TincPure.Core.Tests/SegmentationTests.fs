@@ -186,7 +186,8 @@ let private streams =
                               1, Gen.elements [ 0x11uy; 0x04uy; 0x90uy; 0x50uy; 0x30uy ] ]
 
                     let! gap = Gen.frequency [ 9, Gen.constant 0; 1, Gen.choose (-300, 300) ]
-                    let! spoiled = Gen.frequency [ 20, Gen.constant false; 1, Gen.constant true ]
+                    // In the payload, or in an IPv4 header's checksum.
+                    let! spoiled = Gen.frequency [ 20, Gen.constant 0; 1, Gen.constant 1; 1, Gen.constant 2 ]
                     return struct (payload, flags, gap, spoiled)
                 })
 
@@ -203,8 +204,10 @@ let private streams =
                 let bytes = packet flow index seqno flags payload
                 seqno <- seqno + uint32 length
 
-                if spoiled then
+                if spoiled = 1 then
                     bytes[bytes.Length - 1] <- bytes[bytes.Length - 1] ^^^ 1uy
+                elif spoiled = 2 && not flow.V6 then
+                    bytes[IpV4.checksumOffset] <- bytes[IpV4.checksumOffset] ^^^ 1uy
 
                 bytes)
     }
