@@ -35,7 +35,7 @@ switch ($Command) {
     'publish' {
         if (Test-Path out) { Remove-Item -Recurse -Force out }
         foreach ($program in 'tinc', 'tincd') {
-            Invoke-DotNet publish "hosts/$program" -c $configuration -v quiet --nologo -o out -p:PublishReadyToRun=true --self-contained false
+            Invoke-DotNet publish "hosts/$program" -c $configuration -v quiet --nologo -o out -p:PublishReadyToRun=true
         }
     }
     'format' {

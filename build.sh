@@ -35,7 +35,7 @@ publish() {
     rm -rf "$out" # never overwrite in place what a running program has mapped
     for program in tinc tincd; do
         dotnet publish "hosts/$program" -c "$configuration" -v quiet --nologo -o "$out" \
-            -p:PublishReadyToRun=true --self-contained false "${arguments[@]}"
+            -p:PublishReadyToRun=true "${arguments[@]}"
     done
 }
 
