@@ -24,6 +24,10 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
     let mutable searches = Ration()
     let mutable legacySearches = Ration()
+    let mutable looks = Ration()
+
+    /// Datagrams of strangers for whom all peers are looked through, per second: a flood of more is not worth it.
+    let maxLooks = 1000
 
     let label node = plane.Peer(node).Label
 
@@ -306,7 +310,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     /// (spec 08 §14). A node that wants no MAC is believed at its exact address only.
     member private this.SearchLegacy(socket: int, source: Endpoint, datagram: Span<byte>) : bool =
         let everywhere = legacySearches.Take(plane.Now, 1)
-        let count = plane.Fib.Peers.Count
+        let count = if looks.Take(plane.Now, maxLooks) then plane.Fib.Peers.Count else 0
         let mutable found = -1
         let mutable tries = 0
         let mutable peer = 0

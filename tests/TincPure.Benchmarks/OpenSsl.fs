@@ -38,7 +38,7 @@ let sealing (key: byte[]) (size: int) : (unit -> unit) option =
     if not (NativeLibrary.TryLoad("libcrypto.so.3", &library)) then
         None
     else
-        let context = EVP_CIPHER_CTX_new ()
+        let context = EVP_CIPHER_CTX_new()
         // A pinned array each: nothing is marshalled.
         let pinned (count: int) = GC.AllocateArray<byte>(count, pinned = true)
         let address (bytes: byte[]) : nativeptr<byte> =
@@ -51,15 +51,15 @@ let sealing (key: byte[]) (size: int) : (unit -> unit) option =
         let nonceAddress = address nonce
         let written: nativeptr<int> = NativePtr.ofNativeInt (NativePtr.toNativeInt (address buffers[4]))
         let none: nativeptr<byte> = NativePtr.ofNativeInt 0n
-        EVP_EncryptInit_ex (context, EVP_chacha20_poly1305 (), 0n, address keyBytes, nonceAddress) |> ignore
+        EVP_EncryptInit_ex(context, EVP_chacha20_poly1305(), 0n, address keyBytes, nonceAddress) |> ignore
         let mutable number = 0UL
 
         Some(fun () ->
             number <- number + 1UL
             BitConverter.TryWriteBytes(nonce.AsSpan 4, number) |> ignore
-            EVP_EncryptInit_ex (context, 0n, 0n, none, nonceAddress) |> ignore
-            EVP_EncryptUpdate (context, target, written, source, size) |> ignore
-            EVP_EncryptFinal_ex (context, target, written) |> ignore
+            EVP_EncryptInit_ex(context, 0n, 0n, none, nonceAddress) |> ignore
+            EVP_EncryptUpdate(context, target, written, source, size) |> ignore
+            EVP_EncryptFinal_ex(context, target, written) |> ignore
 
-            if EVP_CIPHER_CTX_ctrl (context, GetTag, 16, tag) <> 1 then
+            if EVP_CIPHER_CTX_ctrl(context, GetTag, 16, tag) <> 1 then
                 failwith "OpenSSL gives no tag")

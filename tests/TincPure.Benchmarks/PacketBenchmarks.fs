@@ -5,6 +5,7 @@ open System
 open System.Buffers.Binary
 open TincPure.Benchmarks.Measure
 open TincPure.Config
+open TincPure.Packet
 open TincPure.Primitives
 open TincPure.Routing
 open TincPure.Sptps
@@ -123,6 +124,27 @@ let private packets (nodes: int) (size: int) =
             datagram.CopyTo(work, 0)
             receiver.FromSocket(0, endpoint 0, work.AsSpan(), now, receiverBox)))
 
+    let bad (what: string) (source: Endpoint) (spoil: byte[] -> unit) =
+        let spoiled = Array.copy datagram
+        spoil spoiled
+
+        report
+            (label what)
+            (measure calls (fun _ ->
+                if not receiverBox.HasRoom then
+                    receiverBox.Reset()
+
+                spoiled.CopyTo(work, 0)
+                receiver.FromSocket(0, source, work.AsSpan(), now, receiverBox)))
+
+    // What must not cost more than a good one of its size.
+    bad "wrong tag, from the peer" (endpoint 0) (fun bytes ->
+        bytes[bytes.Length - 1] <- bytes[bytes.Length - 1] ^^^ 1uy)
+    bad "wrong tag, from a stranger" (endpoint 999_999) (fun bytes ->
+        bytes[bytes.Length - 1] <- bytes[bytes.Length - 1] ^^^ 1uy)
+    bad "noise, from a stranger" (endpoint 999_999) (fun bytes -> (Random 3).NextBytes bytes)
+    bad "noise, from the peer's address" (endpoint 0) (fun bytes -> (Random 3).NextBytes bytes)
+
     if nodes > 2 then
         let struct (relay, relayBox) = node 0
         let relayed = Array.copy datagram
@@ -137,7 +159,43 @@ let private packets (nodes: int) (size: int) =
 
                 relay.FromSocket(0, endpoint 1, relayed.AsSpan(), now, relayBox)))
 
+/// Super-packets of the device: good ones, and ones whose offload lies.
+let private supers () =
+    let now = Instant 1_000_000_000_000L
+    let forwarder, outbox = Forwarder(), Outbox()
+    forwarder.Apply(Publish(table 0 2), now, outbox)
+    forwarder.Apply(StartSession(1, key 0, key 1, 0), now, outbox)
+    let bytes = frame 60_052
+    let packet = Span(bytes, 14, 60_052)
+    BinaryPrimitives.WriteUInt16BigEndian(packet.Slice 2, 60_052us)
+    bytes[23] <- 6uy
+    bytes[14 + 20 + 12] <- 0x80uy
+    let work = Array.copy bytes
+
+    let good =
+        { Segments = Segments.tcpV4
+          NeedsChecksum = true
+          HeaderLength = 52
+          SegmentSize = 1400
+          ChecksumStart = 20
+          ChecksumOffset = 16 }
+
+    for what, offload in
+        [ "good", good
+          "segments of no bytes", { good with SegmentSize = 0 }
+          "the other IP version", { good with Segments = Segments.tcpV6 }
+          "headers that end behind it", { good with ChecksumStart = 65_000 }
+          "unknown kind", { good with Segments = 3uy } ] do
+        report
+            ("super-packet of 60,000 bytes: " + what)
+            (measure 1000 (fun _ ->
+                outbox.Reset()
+                bytes.AsSpan(0, 100).CopyTo(work.AsSpan())
+                forwarder.FromDevice(work.AsSpan(), offload, now, outbox)))
+
 let run () : unit =
+    supers ()
+
     for nodes in [ 2; 1000 ] do
         for size in [ 64; 1400 ] do
             packets nodes size

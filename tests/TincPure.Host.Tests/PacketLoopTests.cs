@@ -113,7 +113,7 @@ public sealed class PacketLoopTests : IDisposable
     }
 
     /// <summary>Sends pieces of what it is told to send: all of one size but the last, numbered.</summary>
-    private sealed class Burst : IForwarder
+    private sealed class Burst(int size = Burst.Size) : IForwarder
     {
         public const int Size = 1200;
 
@@ -121,9 +121,9 @@ public sealed class PacketLoopTests : IDisposable
         {
             if (command is not PacketCommand.SendProbe probe)
                 return;
-            for (var start = 0; start < probe.payload.Length; start += Size)
+            for (var start = 0; start < probe.payload.Length; start += size)
             {
-                var piece = probe.payload.AsSpan(start, Math.Min(Size, probe.payload.Length - start));
+                var piece = probe.payload.AsSpan(start, Math.Min(size, probe.payload.Length - start));
                 piece.CopyTo(outbox.Reserve(piece.Length));
                 outbox.AddDatagram(piece.Length, 0, probe.socket, probe.target, probe.peer, piece.Length);
             }
@@ -176,6 +176,85 @@ public sealed class PacketLoopTests : IDisposable
             Assert.True(collector.Datagrams.TryTake(out var datagram, 10_000));
             Assert.Equal(piece, datagram);
         }
+    }
+
+    /// <summary>Sockets whose kernel code refuses runs, but takes datagrams one by one.</summary>
+    public static readonly TheoryData<string, bool> Refusals = new()
+    {
+        // UDP without checksums: EINVAL for each run.
+        { "no checksums", true },
+        // UDP-Lite: EIO for each run, as for devices that cannot compute checksums before Linux 6.11.
+        { "UDP-Lite", true },
+        // A kernel that does not know the option at all: a socket beside it that is not UDP says so.
+        { "unknown option", false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refusals))]
+    public void Where_the_kernel_refuses_runs_datagrams_go_one_by_one_from_then_on(string kind, bool atFirst)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+
+        const ProtocolType udpLite = (ProtocolType)136;
+        var protocol = kind == "UDP-Lite" ? udpLite : ProtocolType.Udp;
+        using var from = Bound(protocol);
+        using var to = Bound(protocol);
+        if (from is null || to is null)
+            return; // this kernel has no UDP-Lite any more
+        using var other = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        if (kind == "no checksums")
+            from.SetRawSocketOption(1, 11, BitConverter.GetBytes(1)); // SO_NO_CHECK
+        to.ReceiveBufferSize = 1 << 20;
+        to.ReceiveTimeout = 10_000;
+        var bytes = new byte[60 * Burst.Size + 17];
+        new Random(1).NextBytes(bytes);
+        var sockets = kind == "unknown option" ? new[] { from, other } : [from];
+        using var sender = new LinuxPacketLoop(
+            new Burst(), new DummyDevice(), sockets, new InputQueue(), new Clock(), _log);
+        sender.Start();
+
+        Assert.Equal(atFirst, sender.SendsRuns);
+        var buffer = new byte[70000];
+        for (var round = 0; round < 2; round++)
+        {
+            sender.Post(PacketCommand.NewSendProbe(5, Endpoints.FromSocket(to.LocalEndPoint), 0, bytes));
+            foreach (var piece in bytes.Chunk(Burst.Size))
+                Assert.Equal(piece, buffer[..to.Receive(buffer)]);
+            Assert.False(sender.SendsRuns);
+        }
+    }
+
+    private static Socket? Bound(ProtocolType protocol)
+    {
+        try
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, protocol);
+            socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            return socket;
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>A run whose pieces the path refuses says nothing about runs.</summary>
+    [Fact]
+    public void A_run_too_long_for_the_path_is_reported_and_runs_go_on()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+
+        using var sender = (LinuxPacketLoop)Loop(new Burst(70_000), portable: false);
+        sender.Post(PacketCommand.NewSendProbe(5, Endpoints.FromSocket(_peer.LocalEndPoint), 0, new byte[140_000]));
+        sender.Post(PacketCommand.NewSendProbe(5, Endpoints.FromSocket(_peer.LocalEndPoint), 0, [1, 2, 3]));
+
+        Assert.Equal(3, _peer.Receive(new byte[100]));
+        Assert.True(sender.SendsRuns);
+        var batch = new List<Input>();
+        _inputs.Take(batch, 10_000);
+        Assert.Equal(2, batch.Count(input => input.Equals(Input.NewPunted(Punt.NewPathTooSmall(5, 70_000)))));
     }
 
     [Fact]

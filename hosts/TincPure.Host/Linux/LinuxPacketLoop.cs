@@ -23,6 +23,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     /// <summary>For the datagrams of a run that the kernel did not take as one message.</summary>
     private readonly DatagramWriter _pieces = new();
     private bool _deviceWatched;
+    private bool _sendsRuns;
 
     public LinuxPacketLoop(
         IForwarder forwarder, IDevice device, IEnumerable<Socket> sockets, InputQueue inputs, Clock clock, Logger log)
@@ -36,7 +37,12 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
             DatagramReader.AskForGluing(_sockets[i]);
             _writer.JoinsRuns &= DatagramWriter.CanJoin(_sockets[i]);
         }
+
+        _sendsRuns = _writer.JoinsRuns;
     }
+
+    /// <summary>Runs of datagrams still go as one message: no kernel or device on the way has refused.</summary>
+    internal bool SendsRuns => Volatile.Read(ref _sendsRuns);
 
     protected override void Turn()
     {
@@ -156,7 +162,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
             // One by one they may go: the kernel cuts no message for some devices, and never one whose pieces the path
             // refuses (spec 07 §15.5).
             if (errno != Libc.EMSGSIZE)
-                _writer.JoinsRuns = false;
+                Volatile.Write(ref _sendsRuns, _writer.JoinsRuns = false);
             for (var i = run.First; i < run.First + run.Count; i++)
                 _pieces.Add(i, Outbox.Entries[i], arena);
             SendGathered(_pieces, socket, arena);
