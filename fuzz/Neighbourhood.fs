@@ -278,6 +278,7 @@ module Neighbourhood =
           ProcessId = 4711
           Cookie = String('A', 64)
           DebugLevel = DebugLevel.scaryThings
+          DeviceInfo = ValueNone
           DeviceAddress = ValueNone
           Seed = Array.init 32 byte }
 

@@ -16,6 +16,14 @@ type Show =
     | Version
     | Help
 
+/// What the program is to do; the values are those of the options, as given.
+type Task =
+    | RunDaemon
+    /// As tinc 1.0: signal the daemon that runs.
+    | SignalDaemon of signal: string voption
+    /// As tinc 1.0: make a pair of RSA keys.
+    | GenerateKeys of bits: string voption
+
 type Options =
     {
         Config: string voption
@@ -32,6 +40,7 @@ type Options =
         PidFile: string voption
         BypassSecurity: bool
         Show: Show
+        Task: Task
     }
 
 let private initial =
@@ -46,7 +55,8 @@ let private initial =
       Entries = []
       PidFile = ValueNone
       BypassSecurity = false
-      Show = Nothing }
+      Show = Nothing
+      Task = RunDaemon }
 
 /// The integer that a text begins with, as atoi reads it; 0 if there is none.
 let private leadingInteger (text: string) : int =
@@ -77,6 +87,13 @@ let private showHelp _ options =
     | Nothing
     | Help -> { options with Show = Help }
 
+/// -k wins over -K.
+let private generateKeys (value: string voption) options =
+    match options.Task with
+    | SignalDaemon _ -> options
+    | RunDaemon
+    | GenerateKeys _ -> { options with Task = GenerateKeys value }
+
 /// The options and what each does, in the order in which getopt lists the possibilities of an abbreviation.
 let private table: (Rule * (string voption -> Options -> Options)) array =
     let option short long argument apply = { Short = short; Long = long; Argument = argument }, apply
@@ -92,6 +109,8 @@ let private table: (Rule * (string voption -> Options -> Options)) array =
        option (letter 'U') "user" Required (fun v o -> { o with User = v })
        option (letter 's') "syslog" NoArgument (fun _ o -> { o with Log = Syslog })
        option (letter 'o') "option" Required addEntry
+       option (letter 'k') "kill" Optional (fun v o -> { o with Task = SignalDaemon v })
+       option (letter 'K') "generate-keys" Optional generateKeys
        option ValueNone "logfile" Optional (fun v o -> { o with Log = LogFile v })
        option ValueNone "pidfile" Required (fun v o -> { o with PidFile = v })
        option ValueNone "bypass-security" NoArgument (fun _ o -> { o with BypassSecurity = true })
@@ -109,7 +128,9 @@ let help (argv0: string) : string =
           "  -c, --config=DIR               Read configuration options from DIR."
           "  -D, --no-detach                Don't fork and detach."
           "  -d, --debug[=LEVEL]            Increase debug level or set it to LEVEL."
+          "  -k, --kill[=SIGNAL]            Attempt to kill a running tincd and exit."
           "  -n, --net=NETNAME              Connect to net NETNAME."
+          "  -K, --generate-keys[=BITS]     Generate public/private RSA key pair."
           "  -L, --mlock                    Lock tinc into main memory."
           "      --logfile[=FILENAME]       Write log entries to a logfile."
           "  -s, --syslog                   Use syslog instead of stderr with --no-detach."
@@ -122,7 +143,8 @@ let help (argv0: string) : string =
           "      --version                  Output version information and exit." ]
     )
 
-let private hint (argv0: string) = "Try `" + argv0 + " --help' for more information."
+/// The last line of every complaint about the command line.
+let hint (argv0: string) = "Try `" + argv0 + " --help' for more information."
 
 /// The options, or the lines for standard error before leaving with exit code 1.
 let parse (argv0: string) (words: string list) : Result<Options, string list> =

@@ -28,7 +28,7 @@ let private hex (value: uint32) = value.ToString "x"
 let private bit (position: int) (condition: bool) = if condition then 1u <<< position else 0u
 
 /// The status word of a node (spec 06 §16).
-let private nodeStatus (node: Node) (peer: PeerState) : uint32 =
+let nodeStatus (node: Node) (peer: PeerState) : uint32 =
     let isOwn = peer.Index = 0
 
     bit 1 (Tunnels.isReady peer)

@@ -74,6 +74,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           GuardSeconds = 10
           SilentUntil = Instant.never
           PendingDumps = []
+          PendingLogDump = ValueNone
           ById = HashTrie.empty
           ByAddress = HashTrie.empty
           DirtyPeers = Set.empty
@@ -263,9 +264,10 @@ let private punted (turn: Turn) (punt: Punt) =
             "Received UDP packet from unknown source " + Endpoint.toText source
         )
     | Traffic(token, counts) ->
-        match Control.trafficCounted turn token counts with
-        | ValueSome id -> Dispatch.pump turn id
-        | ValueNone -> ()
+        if not (LogDump.counted turn token counts) then
+            match Control.trafficCounted turn token counts with
+            | ValueSome id -> Dispatch.pump turn id
+            | ValueNone -> ()
     | Captured frame -> Control.frameCaptured turn frame
     | PacketLog line -> turn.Log(line.Level, line.Priority, line.Text)
 
@@ -321,9 +323,9 @@ let private signalled (turn: Turn) (signal: Signal) =
     | Quit ->
         notice "Got Quit signal"
         Shutdown.run turn
-    | User1
-    | User2
-    | WindowChange -> ()
+    | User1 -> LogDump.connections turn
+    | User2 -> LogDump.mesh turn
+    | WindowChange -> Gossip.purge turn
 
 let private connectFailed (turn: Turn) (id: ConnectionId) (reason: string) =
     match turn.TryConnection id with

@@ -16,6 +16,8 @@ type Launch =
         /// Device file and interface name, as scripts see them.
         Device: string voption
         Interface: string voption
+        /// What kind of device it is, for people.
+        DeviceInfo: string voption
         ProcessId: int
         /// 64 upper-case hexadecimal digits (spec 01 §14.3).
         Cookie: string
@@ -228,6 +230,8 @@ type Node =
         SilentUntil: Instant
         /// Control connections that wait for a traffic report.
         PendingDumps: (int * ConnectionId * int) list
+        /// The traffic report that the dump into the log waits for.
+        PendingLogDump: int voption
         ById: HashTrie<NodeId, int>
         ByAddress: HashTrie<Endpoint, int>
         /// Peers whose entry in the Fib is out of date.

@@ -220,6 +220,24 @@ module Subnet =
         else
             addressText subnet + "/" + subnet.Prefix.ToString()
 
+    /// The text that tinc 1.0 shows: always with prefix length and weight, nothing left out (spec 08 §12).
+    let toLongText (subnet: Subnet) : string =
+        let group (high: uint64) (low: uint64) index =
+            let word = if index < 4 then high >>> (48 - 16 * index) else low >>> (112 - 16 * index)
+            (uint16 word).ToString "x"
+
+        let text =
+            match subnet.Family with
+            | Family.Mac ->
+                String.Join(':', [| for shift in 56..-8..16 -> (byte (subnet.High >>> shift)).ToString "x" |])
+            | Family.IPv4 -> addressText subnet + "/" + subnet.Prefix.ToString()
+            | _ ->
+                String.Join(':', [| for index in 0..7 -> group subnet.High subnet.Low index |])
+                + "/"
+                + subnet.Prefix.ToString()
+
+        text + "#" + subnet.Weight.ToString()
+
     /// The weight as scripts get it in WEIGHT: empty when it is the default (spec 04 §6.5).
     let weightText (subnet: Subnet) : string = if subnet.Weight = defaultWeight then "" else subnet.Weight.ToString()
 

@@ -25,4 +25,9 @@ if (options.Show.IsHelp)
     return 0;
 }
 
-return new Startup(options, args).Run();
+return options.Task switch
+{
+    TincdOptions.Task.SignalDaemon task => new KillTask(options, task.signal).Run(),
+    TincdOptions.Task.GenerateKeys task => new KeysTask(options, task.bits).Run(),
+    _ => new Startup(options, args).Run(),
+};

@@ -18,10 +18,9 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
 
     public int Run()
     {
-        if (!TryNetName(out var netName))
+        if (PlacesOf.Options(options) is not { } places)
             return Failure;
 
-        var places = Places.Find(netName, Given(options.Config), Given(options.PidFile));
         using var log = new Logger(new StderrSink(), options.DebugLevel);
         try
         {
@@ -90,27 +89,6 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
             log.Write(DebugLevel.always, e.Priority, e.Message);
             return Failure;
         }
-    }
-
-    /// <summary>-n, else the environment; a dot and the empty name mean none (spec 05 §1.1 rule 7).</summary>
-    private bool TryNetName(out string? name)
-    {
-        name = options.Net.IsSome ? options.Net.Value : Environment.GetEnvironmentVariable("NETNAME");
-        if (name is null or "" or ".")
-        {
-            name = null;
-            return true;
-        }
-
-        if (!NetName.isValid(name))
-        {
-            Console.Error.WriteLine("Invalid character in netname!");
-            return false;
-        }
-
-        if (!NetName.isSafe(name))
-            Console.Error.WriteLine("Warning: unsafe character in netname!");
-        return true;
     }
 
     private void RefuseBadEntries()
@@ -190,7 +168,4 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         foreach (var line in lines)
             log.Write(line);
     }
-
-    private static string? Given(Microsoft.FSharp.Core.FSharpValueOption<string> value) =>
-        value.IsSome ? value.Value : null;
 }

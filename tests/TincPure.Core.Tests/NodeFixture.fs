@@ -36,6 +36,7 @@ let launch: Launch =
       ProcessId = 4711
       Cookie = String('A', 64)
       DebugLevel = 5
+      DeviceInfo = ValueNone
       DeviceAddress = ValueNone
       Seed = Array.init 32 byte }
 

@@ -15,8 +15,7 @@ let private waiting =
           "07-device-frames.json", "devices other than Linux TUN and TAP"
           "07-ioctl-numbers.json", "numbers of other systems and devices"
           "07-uml-vde-handshake.json", "UML and VDE devices"
-          "07-upnp-messages.json", "UPnP"
-          "08-legacy-signals-1.0.json", "the signals of 1.0" ]
+          "07-upnp-messages.json", "UPnP" ]
 
 let private root =
     let rec find (folder: DirectoryInfo | null) =

@@ -14,6 +14,8 @@ public class DaemonTests(ITestOutputHelper output)
         ["user nobody"] = "--user comes with the next issues",
         ["chroot"] = "--chroot comes with the next issues",
         ["bypass-security"] = "--bypass-security comes with the next issues",
+        ["-K option gone in 1.1"] = "here it is not gone",
+        ["-k option gone in 1.1"] = "here it is not gone",
         ["mlock"] = "needs a right that tests may lack",
         ["logfile unopenable"] = "stock then logs nowhere; we log to standard error",
         ["logfile then syslog"] = "needs a syslog daemon",

@@ -411,6 +411,7 @@ type World(settings: WorldSettings) =
                   ProcessId = 1
                   Cookie = String('0', 64)
                   DebugLevel = settings.DebugLevel
+                  DeviceInfo = ValueNone
                   DeviceAddress = ValueNone
                   Seed = dice.Bytes 32 }
 

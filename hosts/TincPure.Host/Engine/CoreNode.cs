@@ -21,6 +21,7 @@ internal sealed class CoreNode
         var launch = new Launch(
             FSharpValueOption<string>.Some(device.Path),
             FSharpValueOption<string>.Some(device.Interface),
+            FSharpValueOption<string>.Some(device.Description),
             Environment.ProcessId,
             cookie,
             debugLevel,

@@ -32,6 +32,7 @@ internal sealed class Signals : IDisposable
         On((PosixSignal)Alarm, () => inputs.Post(Input.NewSignalled(Signal.Alarm)));
         On((PosixSignal)User1, () => inputs.Post(Input.NewSignalled(Signal.User1)));
         On((PosixSignal)User2, () => inputs.Post(Input.NewSignalled(Signal.User2)));
+        On(PosixSignal.SIGWINCH, () => inputs.Post(Input.NewSignalled(Signal.WindowChange)));
     }
 
     private void On(PosixSignal signal, Action act) =>

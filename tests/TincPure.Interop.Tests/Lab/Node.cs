@@ -47,7 +47,7 @@ public sealed class Node : IDisposable
 
     public int Number { get; }
 
-    public Make Make { get; }
+    public Make Make { get; private set; }
 
     public Host Host { get; }
 
@@ -134,6 +134,13 @@ public sealed class Node : IDisposable
             Environment = { ["OPENSSL_CONF"] = Laboratory.Here.OpenSslWithOldCiphers },
         })!;
     }
+
+    /// <summary>Another make takes this node over, with its folder as it is: to be done while no daemon runs.</summary>
+    public void ReplaceBy(Make make) => Make = make;
+
+    /// <summary>Runs the daemon's program for something else than running as a daemon.</summary>
+    public CommandResult Tincd(params string[] words) =>
+        Host.Namespace.Run([Programs.Tincd(Make), "-c", Folder, $"--pidfile={PidFile}", .. words]);
 
     public void Signal(string signal) =>
         Command.Run("kill", "-" + signal, ProcessId.ToString(CultureInfo.InvariantCulture)).OrThrow();
