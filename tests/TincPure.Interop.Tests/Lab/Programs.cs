@@ -22,6 +22,9 @@ public static class Programs
     /// </summary>
     public static bool DryRun { get; } = Environment.GetEnvironmentVariable("TINCPURE_INTEROP_DRYRUN") is "1" or "true";
 
+    /// <summary>The makes that speak SPTPS and have a `tinc` program.</summary>
+    public static Make[] Makes11 { get; } = [Make.Ours, Make.Stock];
+
     public static string Tincd(Make make) => Path.Combine(Folder(make), "tincd");
 
     public static string Tinc(Make make) => Path.Combine(Folder(make), "tinc");
