@@ -13,6 +13,7 @@ usage: ./build.sh COMMAND [ARGUMENTS]
   demo          build, then run a three-node mesh with a stock tinc node in it
   test [ARGS]   install what the tests need, build, check the format, fuzz shortly, run all tests; ARGS go to `dotnet test`
   publish [RID] put ready-to-run `tinc` and `tincd` into out/ (for this machine, or for RID into out-RID/)
+  soak [FILTER] run the tests with real daemons that take up to an hour each: silence, full load, 50 peers; FILTER is part of their names
   bench [ARGS]  run the benchmarks; ARGS go to BenchmarkDotNet
   fuzz [ARGS]   run the fuzz targets, for a minute if nothing else is said; ARGS go to the runner (see fuzz/README.md)
   format        lay out all source files
@@ -72,6 +73,13 @@ run_tests() {
     [ "$failed" = 0 ] && [ "$passed" != 0 ]
 }
 
+soak() {
+    build
+    publish
+    TINCPURE_INTEROP_SOAK=1 dotnet test tests/TincPure.Interop.Tests -c "$configuration" --no-build --nologo \
+        --logger "console;verbosity=detailed" --filter "Category=Soak&FullyQualifiedName~${1:-TincPure}"
+}
+
 # Every target for a second or so, the same inputs each time: what is kept in fuzz/corpus is tried again, too.
 fuzz_shortly() {
     echo "== fuzzing"
@@ -101,6 +109,7 @@ case "$command" in
     demo) exec tests/demo/demo.sh "$@" ;;
     test) run_all "$@" ;;
     publish) publish "$@" ;;
+    soak) soak "$@" ;;
     bench) dotnet run --project tests/TincPure.Benchmarks -c "$configuration" -- "$@" ;;
     fuzz) dotnet run --project fuzz -c "$configuration" -- "$@" ;;
     format) format ;;

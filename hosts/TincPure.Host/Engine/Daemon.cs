@@ -101,6 +101,11 @@ internal sealed class Daemon(Start start)
         var exitCode = loop.Run();
         meta.StopAccepting();
         scripts.Finish();
+        _log.Write(
+            DebugLevel.status,
+            Priority.Debug,
+            "Garbage was collected " + GC.CollectionCount(0) + " times, in "
+                + GC.GetTotalPauseDuration().TotalMilliseconds.ToString("F1", CultureInfo.InvariantCulture) + " ms in all");
         return exitCode;
     }
 

@@ -51,11 +51,19 @@ public sealed class LabTheoryAttribute : TheoryAttribute
     public LabTheoryAttribute() => Skip = Prerequisites.SkipReason;
 }
 
+/// <summary>A fact that takes many minutes to see: only run when asked for.</summary>
+public sealed class SoakFactAttribute : FactAttribute
+{
+    public SoakFactAttribute() => Skip = SoakTheoryAttribute.Reason;
+}
+
 /// <summary>A theory that takes many minutes: only run when asked for.</summary>
 public sealed class SoakTheoryAttribute : TheoryAttribute
 {
-    public SoakTheoryAttribute() =>
-        Skip = Environment.GetEnvironmentVariable("TINCPURE_INTEROP_SOAK") == "1"
+    public SoakTheoryAttribute() => Skip = Reason;
+
+    internal static string? Reason =>
+        Environment.GetEnvironmentVariable("TINCPURE_INTEROP_SOAK") == "1"
             ? Prerequisites.SkipReason
-            : "takes many minutes; run with TINCPURE_INTEROP_SOAK=1";
+            : "takes many minutes; run with ./build.sh soak";
 }
