@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using TincPure.Primitives;
 
 namespace TincPure.Host.Sockets;
@@ -24,6 +26,38 @@ internal static class Endpoints
         var scope = address.AddressFamily == AddressFamily.InterNetworkV6 ? (uint)address.ScopeId : 0;
         return new Endpoint(IpModule.unmap(IpModule.ofIPAddress(address)), (ushort)port, scope);
     }
+
+    /// <summary>
+    /// Of a datagram's source, without allocation. All systems put port, address and scope at the same places; only how the
+    /// family is written differs.
+    /// </summary>
+    public static Endpoint FromSocket(SocketAddress address)
+    {
+        var bytes = address.Buffer.Span;
+        var port = BinaryPrimitives.ReadUInt16BigEndian(bytes[PortOffset..]);
+        return address.Family == AddressFamily.InterNetwork
+            ? new Endpoint(IpModule.readV4(bytes[Ipv4Offset..]), port, 0)
+            : new Endpoint(
+                IpModule.unmap(IpModule.readV6(bytes[Ipv6Offset..])), port, MemoryMarshal.Read<uint>(bytes[ScopeOffset..]));
+    }
+
+    /// <summary>Writes an endpoint into an address of its own family.</summary>
+    public static void Write(in Endpoint endpoint, SocketAddress target)
+    {
+        var bytes = target.Buffer.Span;
+        BinaryPrimitives.WriteUInt16BigEndian(bytes[PortOffset..], endpoint.Port);
+        if (!endpoint.Ip.IsV6)
+        {
+            BinaryPrimitives.WriteUInt32BigEndian(bytes[Ipv4Offset..], (uint)endpoint.Ip.Low);
+            return;
+        }
+
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[Ipv6Offset..], endpoint.Ip.High);
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[(Ipv6Offset + sizeof(ulong))..], endpoint.Ip.Low);
+        MemoryMarshal.Write(bytes[ScopeOffset..], endpoint.Scope);
+    }
+
+    private const int PortOffset = 2, Ipv4Offset = 4, Ipv6Offset = 8, ScopeOffset = 24;
 
     private static Endpoint Zero => new(IpModule.v4(0), 0, 0);
 }

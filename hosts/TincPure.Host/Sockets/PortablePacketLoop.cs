@@ -19,6 +19,7 @@ internal sealed class PortablePacketLoop : PacketLoop
     private readonly Socket[] _sockets;
     private readonly Socket _wake;
     private readonly List<Socket> _readable = [];
+    private readonly SocketAddress _ipv4 = new(AddressFamily.InterNetwork), _ipv6 = new(AddressFamily.InterNetworkV6);
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(MaxDatagram, pinned: true);
 
     public PortablePacketLoop(
@@ -38,7 +39,8 @@ internal sealed class PortablePacketLoop : PacketLoop
     protected override void Turn()
     {
         _readable.Clear();
-        _readable.AddRange(_sockets);
+        foreach (var socket in _sockets)
+            _readable.Add(socket);
         _readable.Add(_wake);
         Socket.Select(_readable, null, null, Timeout.InfiniteTimeSpan);
         foreach (var socket in _readable)
@@ -58,17 +60,18 @@ internal sealed class PortablePacketLoop : PacketLoop
     private void ReceiveFrom(int index)
     {
         var socket = _sockets[index];
-        var any = new IPEndPoint(
-            socket.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        var source = socket.AddressFamily == AddressFamily.InterNetwork ? _ipv4 : _ipv6;
         var now = Now();
+        var received = 0;
         try
         {
-            for (var i = 0; i < MaxDatagrams && socket.Available > 0; i++)
+            // Asking how much is there would not tell an empty datagram from none.
+            do
             {
-                EndPoint source = any;
-                var count = socket.ReceiveFrom(_buffer, ref source);
+                var count = socket.ReceiveFrom(_buffer, SocketFlags.None, source);
                 Received(index, Endpoints.FromSocket(source), _buffer.AsSpan(0, count), now);
             }
+            while (++received < MaxDatagrams && socket.Poll(0, SelectMode.SelectRead));
         }
         catch (SocketException e) when (e.SocketErrorCode is SocketError.WouldBlock or SocketError.ConnectionReset)
         {
@@ -94,10 +97,11 @@ internal sealed class PortablePacketLoop : PacketLoop
 
     private void Send(in OutboxEntry entry)
     {
+        var target = entry.Target.Ip.IsV6 ? _ipv6 : _ipv4;
+        Endpoints.Write(entry.Target, target);
         try
         {
-            _sockets[entry.Socket].SendTo(
-                Outbox.Arena.AsSpan(entry.Offset, entry.Length), SocketFlags.None, Endpoints.ToSocket(entry.Target));
+            _sockets[entry.Socket].SendTo(Outbox.Arena.AsSpan(entry.Offset, entry.Length), SocketFlags.None, target);
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.MessageSize)
         {
