@@ -12,6 +12,8 @@ type Loaded =
         Readable: bool
         /// LogLevel, for when the command line gives no level.
         LogLevel: int
+        /// The host has to make sure that it can be had before anything is opened.
+        Sandbox: Sandbox
         /// Said after that.
         Log: LogLine list
         Outcome: Result<Settings, ConfigProblem list>
@@ -209,20 +211,17 @@ module Files =
             Subnets = subnets }
 
     /// Sandbox and LogLevel, which are looked at before anything else.
-    let private preliminaries (reader: Reader) : int =
-        match reader.Entry "Sandbox" with
-        | ValueSome entry when ByteText.same entry.Value "off" -> ()
-        | ValueSome entry when (Value.oneOf [ "normal"; "high" ] entry.Value).IsSome ->
-            reader.RefuseWith("Sandbox", ValueSome entry, "Sandbox is used but is not supported on this platform")
-        | ValueSome entry -> reader.Refuse("Sandbox", entry)
-        | ValueNone -> ()
+    let private preliminaries (reader: Reader) : struct (Sandbox * int) =
+        let sandbox =
+            reader.Choice("Sandbox", [ "off", NoSandbox; "normal", NormalSandbox; "high", HighSandbox ])
 
-        reader.NumberOrDefault "LogLevel"
+        struct (ValueOption.defaultValue NoSandbox sandbox, reader.NumberOrDefault "LogLevel")
 
     let private unreadable (messages: string list) (reader: Reader) : Loaded =
         { ReadLog = List.map error messages @ reader.Log
           Readable = false
           LogLevel = 0
+          Sandbox = NoSandbox
           Log = []
           Outcome =
             messages
@@ -265,14 +264,21 @@ module Files =
 
             ValueSome(struct (name, ConfigTable.ofEntries (server @ own)))
 
-    let private loaded (preliminary: Reader) logLevel (log: LogLine list) outcome : Loaded =
+    let private loaded (preliminary: Reader) sandbox logLevel (log: LogLine list) outcome : Loaded =
         { ReadLog = preliminary.Log
           Readable = true
           LogLevel = logLevel
+          Sandbox = sandbox
           Log = log
           Outcome = outcome }
 
-    let private start (snapshot: Snapshot) (name: NodeName) (logLevel: int) (reader: Reader) : Settings =
+    let private start
+        (snapshot: Snapshot)
+        (name: NodeName)
+        (sandbox: Sandbox)
+        (logLevel: int)
+        (reader: Reader)
+        : Settings =
         let blank = Settings.defaults name snapshot.ConfBase
 
         let timed =
@@ -280,6 +286,7 @@ module Files =
                 { blank with
                     NetName = snapshot.NetName
                     LogLevel = logLevel
+                    Sandbox = sandbox
                     // Off until read: a reload may only switch them on.
                     IndirectData = false
                     TcpOnly = false
@@ -318,7 +325,8 @@ module Files =
     let load (snapshot: Snapshot) : Loaded =
         let struct (server, errors) = serverEntries snapshot
         let preliminary = Reader(ConfigTable.ofEntries server)
-        let logLevel = if errors.IsEmpty then preliminaries preliminary else 0
+        let struct (sandbox, logLevel) =
+            if errors.IsEmpty then preliminaries preliminary else struct (NoSandbox, 0)
 
         if not errors.IsEmpty || not preliminary.Problems.IsEmpty then
             unreadable errors preliminary
@@ -326,13 +334,14 @@ module Files =
             let first = Reader preliminary.Table
 
             match identity snapshot server first with
-            | ValueNone -> loaded preliminary logLevel first.Log (Error first.Problems)
+            | ValueNone -> loaded preliminary sandbox logLevel first.Log (Error first.Problems)
             | ValueSome(struct (name, table)) ->
                 let reader = Reader table
-                let settings = start snapshot name logLevel reader
+                let settings = start snapshot name sandbox logLevel reader
 
                 loaded
                     preliminary
+                    sandbox
                     logLevel
                     (first.Log @ reader.Log)
                     (if reader.Problems.IsEmpty then Ok settings else Error reader.Problems)
@@ -364,4 +373,4 @@ module Files =
                     ConnectTo = ReadSettings.connectTo running.Name reader
                     NotYetApplied = ReadSettings.notYetApplied reader }
 
-            loaded preliminary running.LogLevel reader.Log (Ok settings)
+            loaded preliminary running.Sandbox running.LogLevel reader.Log (Ok settings)

@@ -42,18 +42,20 @@ let private deviceTypes =
       "tunemu", TunEmu ]
 
 /// Variable Proxy: a type and its arguments, separated by single blanks.
-let private proxy (running: Proxy) (reader: Reader) : Proxy =
+let private proxy (running: Settings) (reader: Reader) : Proxy =
     let refuse entry message =
         reader.RefuseWith("Proxy", ValueSome entry, message)
-        running
+        running.Proxy
 
     match reader.Entry "Proxy" with
-    | ValueNone -> running
+    | ValueNone -> running.Proxy
     | ValueSome entry ->
         let words = (ByteText.decode entry.Value).Split ' ' |> List.ofArray
         let word = List.head words
 
         match List.tryFind (fun (name, _) -> ByteText.same name word) proxies, List.tail words with
+        | None, _ when ByteText.same word "exec" && running.Sandbox = HighSandbox ->
+            refuse entry "Cannot use exec proxies with current sandbox level."
         | None, _ when ByteText.same word "none" -> NoProxy
         | None, (_ :: _ as command) when ByteText.same word "exec" -> ExecProxy(System.String.Join(' ', command))
         | None, [] when ByteText.same word "exec" -> refuse entry "Argument expected for proxy type exec!"
@@ -72,7 +74,7 @@ let private proxy (running: Proxy) (reader: Reader) : Proxy =
 let reloadable (running: Settings) (reader: Reader) : Settings =
     let scriptsInterpreter = reader.SystemText "ScriptsInterpreter"
     let scriptsExtension = reader.SystemText "ScriptsExtension"
-    let proxy = proxy running.Proxy reader
+    let proxy = proxy running reader
     let indirectData = reader.FlagOrDefault "IndirectData" || running.IndirectData
     let tcpOnly = reader.FlagOrDefault "TCPOnly" || running.TcpOnly
     let udpDiscovery = flag "UDPDiscovery" running.UdpDiscovery reader

@@ -31,6 +31,13 @@ type ProcessPriority =
     | NormalPriority
     | HighPriority
 
+/// How much is taken from a running daemon that it does not need (spec 05 §2.11, spec 07 §20).
+type Sandbox =
+    | NoSandbox
+    | NormalSandbox
+    /// Without child processes: no scripts, no proxy command.
+    | HighSandbox
+
 type ProxyKind =
     | Socks4
     | Socks4a
@@ -134,6 +141,9 @@ type Settings =
         ScriptsInterpreter: string voption
         ScriptsExtension: string
         ProcessPriority: ProcessPriority voption
+        Sandbox: Sandbox
+        /// Peers are believed without proof, and nothing on meta connections is encrypted (--bypass-security).
+        BypassSecurity: bool
         /// Debug level when the command line gives none.
         LogLevel: int
         /// Variables that were set but do nothing yet.
@@ -242,5 +252,13 @@ module Settings =
           ScriptsInterpreter = ValueNone
           ScriptsExtension = ""
           ProcessPriority = ValueNone
+          Sandbox = NoSandbox
+          BypassSecurity = false
           LogLevel = numberDefault "LogLevel"
           NotYetApplied = [] }
+
+    /// For debugging: the meta protocol without its security (spec 05 §1.1).
+    let bypassingSecurity (settings: Settings) : Settings = { settings with BypassSecurity = true }
+
+    /// After a change of root the configuration directory is the root (spec 05 §2.8).
+    let chrooted (settings: Settings) : Settings = { settings with ConfBase = "" }

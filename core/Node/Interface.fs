@@ -96,6 +96,8 @@ type Effect =
     /// The node wants `Woken` at this moment; replaces the previous wish.
     | WakeAt of Instant
     | RunScript of Script
+    /// The scripts of the start have run: what only the start needed is given up now (spec 05 §2.8, §2.11).
+    | DropPrivileges
     | ReadHostFile of NodeName
     /// Append this text to the host file.
     | AppendHostFile of NodeName * text: string

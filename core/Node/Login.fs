@@ -27,6 +27,28 @@ let private role (connection: Connection) : Authentication.Role =
 let private label (connection: Connection) : Authentication.Label =
     { Name = connection.Name; Host = Label.remote connection.Remote }
 
+// ---- ACK
+
+let private hostSettings (peer: PeerState) : HostSettings =
+    ValueOption.defaultValue (HostSettings.empty peer.Name) peer.Host
+
+/// The session is established: each side sends its ACK, whatever the other has sent.
+let sendAck (turn: Turn) (connection: Connection) (peer: int) : unit =
+    let settings = turn.Node.Settings
+    let host = hostSettings (turn.Peer peer)
+    let options = Authentication.connectionOptions settings host
+
+    let weight = Authentication.ackWeight settings host (Instant.between connection.IdSent turn.Now)
+
+    let port =
+        match turn.Node.UdpSockets with
+        | [||] -> 0us
+        | sockets -> sockets[0].Port
+
+    turn.SetConnection { connection with Options = options; Weight = weight }
+
+    Wire.send turn connection.Id (Authentication.ownAck settings port weight options)
+
 // ---- ID
 
 let private sendIdOf (turn: Turn) (connection: Connection) (minor: int) =
@@ -121,6 +143,25 @@ let private adoptName (turn: Turn) (connection: Connection) (name: string) =
         turn.SetConnection { connection with Name = name }
     | _ -> ()
 
+/// With --bypass-security whoever says who it is is believed: ACK in the clear at once (spec 05 §1.1).
+let private believe (turn: Turn) (connection: Connection) (identity: Authentication.Identity) =
+    match Peers.intern turn identity.Name with
+    | ValueNone -> Termination.drop turn connection.Id
+    | ValueSome peer ->
+        if role connection = Authentication.Role.Responder then
+            sendId turn connection true
+
+        match turn.TryConnection connection.Id with
+        | ValueSome connection ->
+            let connection =
+                { connection with
+                    Name = identity.Name.Text
+                    Stage = Authenticating(peer.Index, identity) }
+
+            turn.SetConnection connection
+            sendAck turn connection peer.Index
+        | ValueNone -> ()
+
 /// ID. What follows it waits until the host file of the node has been read again.
 let idReceived (turn: Turn) (connection: Connection) (name: string) (major: int) (minor: int voption) : unit =
     let node = turn.Node
@@ -133,6 +174,7 @@ let idReceived (turn: Turn) (connection: Connection) (name: string) (major: int)
         reject turn connection.Id lines
     | Authentication.ControlClient -> welcomeControl turn connection
     | Authentication.Invited key -> Invitations.welcome turn connection key
+    | Authentication.Node identity when node.Settings.BypassSecurity -> believe turn connection identity
     | Authentication.Node identity ->
         turn.SetConnection { connection with Name = identity.Name.Text; Stage = Identified identity }
 
@@ -264,28 +306,6 @@ let hostFileRead (turn: Turn) (name: NodeName) : ConnectionId list =
         | ValueNone -> ()
 
     List.map fst waiting
-
-// ---- ACK
-
-let private hostSettings (peer: PeerState) : HostSettings =
-    ValueOption.defaultValue (HostSettings.empty peer.Name) peer.Host
-
-/// The session is established: each side sends its ACK, whatever the other has sent.
-let sendAck (turn: Turn) (connection: Connection) (peer: int) : unit =
-    let settings = turn.Node.Settings
-    let host = hostSettings (turn.Peer peer)
-    let options = Authentication.connectionOptions settings host
-
-    let weight = Authentication.ackWeight settings host (Instant.between connection.IdSent turn.Now)
-
-    let port =
-        match turn.Node.UdpSockets with
-        | [||] -> 0us
-        | sockets -> sockets[0].Port
-
-    turn.SetConnection { connection with Options = options; Weight = weight }
-
-    Wire.send turn connection.Id (Authentication.ownAck settings port weight options)
 
 // ---- The legacy login
 

@@ -83,6 +83,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           StreamLevel = -1
           PendingReloads = []
           Stopping = false
+          Confined = false
           WakeAt = Instant.distant }
 
     let turn = Turn(node, now)
@@ -118,6 +119,8 @@ let private started (turn: Turn) (udpSockets: Endpoint list) (tcpSockets: Endpoi
     for subnet in Topology.subnetsOf Topology.self turn.Node.Topology do
         Scripts.subnet turn (turn.Peer Topology.self) subnet true
 
+    turn.Emit DropPrivileges
+    turn.Node <- { turn.Node with Confined = turn.Node.Settings.Sandbox = HighSandbox }
     turn.Log(DebugLevel.always, Priority.Notice, "Ready")
 
     for target in turn.Node.Settings.ConnectTo do

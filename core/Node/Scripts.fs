@@ -20,7 +20,8 @@ let private common (node: Node) : (string * string) list =
           "DEBUG", node.DebugLevel.ToString() ]
 
 let private run (turn: Turn) (name: string) (extra: (string * string) list) =
-    turn.Emit(RunScript { Name = name; Environment = common turn.Node @ extra })
+    if not turn.Node.Confined then
+        turn.Emit(RunScript { Name = name; Environment = common turn.Node @ extra })
 
 let private remote (peer: PeerState) =
     let struct (address, port) = Address.toWire peer.Address

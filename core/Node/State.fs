@@ -243,6 +243,8 @@ type Node =
         /// Control connections that wait for a reload.
         PendingReloads: ConnectionId list
         Stopping: bool
+        /// The process can start no others any more: no scripts run.
+        Confined: bool
         /// What the host was last asked to wake us at.
         WakeAt: Instant
     }

@@ -3,6 +3,7 @@ using TincPure.Config;
 using TincPure.Host;
 using TincPure.Host.Engine;
 using TincPure.Host.Files;
+using TincPure.Host.Linux;
 using TincPure.Host.Logs;
 using TincPure.Host.Process;
 using TincPure.Primitives;
@@ -16,6 +17,12 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
 
     private readonly string _startDirectory = Environment.CurrentDirectory;
 
+    /// <summary>The service manager has sockets for us, and knows us by our process: no detaching.</summary>
+    private readonly bool _isActivated = ServiceManager.TakeListenProcess();
+
+    /// <summary>This is the program started again, without the capabilities that it never needs.</summary>
+    private bool _isConfined;
+
     public int Run()
     {
         if (PlacesOf.Options(options) is not { } places)
@@ -24,7 +31,9 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         using var log = new Logger(new StderrSink(), options.DebugLevel);
         try
         {
-            var isDetached = options.Detach && Detaching.IsDetachedProcess();
+            var confined = OperatingSystem.IsLinux() ? Confinement.WasDetached() : null;
+            _isConfined = confined is not null;
+            var isDetached = confined ?? (options.Detach && !_isActivated && Detaching.IsDetachedProcess());
             if (!isDetached && LogFile(places) is { } file)
                 log.MoveTo(OpenLogFile(file, places, isDetached));
             return Run(places, log, isDetached);
@@ -39,8 +48,7 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
     private int Run(Places places, Logger log, bool isDetached)
     {
         RefuseBadEntries();
-        RefuseWhatIsMissing();
-        if (options.Net.IsSome && places.NetName is not null && options.Config.IsSome)
+        if (options.Net.IsSome && places.NetName is not null && options.Config.IsSome && !_isConfined)
             log.Info("Both netname and configuration directory given, using the latter...");
         if (!OperatingSystem.IsWindows() && options.PidFile.IsNone && Places.WhyStateInaccessible is { } reason)
             log.Warning("Could not access /var/ (" + reason + "), storing pid and socket files in " + places.ConfBase + "/");
@@ -48,18 +56,23 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         ChangeDirectory(places.ConfBase);
         var configuration = new ConfigurationReader(places.ConfBase, places.NetName, [.. options.Entries]);
         var loaded = configuration.Load();
-        WriteAll(log, loaded.ReadLog);
+        if (!_isConfined)
+            WriteAll(log, loaded.ReadLog);
         if (!loaded.Readable)
             return Failure;
         if (options.DebugLevel == 0)
             log.Level = loaded.LogLevel;
+        if (!loaded.Sandbox.IsNoSandbox && !(OperatingSystem.IsLinux() && Confinement.IsSupported))
+            throw new StartException("Sandbox is used but is not supported on this platform");
 
-        if (options.Detach && !isDetached)
+        if (options.Detach && !_isActivated && !isDetached)
         {
             Detaching.StartDetachedProcess(_startDirectory, arguments);
             return 0;
         }
 
+        if (!loaded.Sandbox.IsNoSandbox && !_isConfined && OperatingSystem.IsLinux())
+            StartConfined(isDetached);
         if (isDetached)
             log.Umbilical = Umbilical.FromEnvironment();
         OpenSecondLog(places, log, isDetached);
@@ -73,7 +86,19 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         return exitCode;
     }
 
-    private static int RunNode(Places places, ConfigurationReader configuration, Loaded loaded, Logger log)
+    /// <summary>Starts the program again as it was started, but with fewer capabilities; returns if there are none to lose.</summary>
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private void StartConfined(bool isDetached)
+    {
+        var folder = Environment.CurrentDirectory;
+        Environment.CurrentDirectory = _startDirectory;
+        if (_isActivated)
+            ServiceManager.PutBackListenProcess();
+        Confinement.ShedCapabilities(isDetached);
+        Environment.CurrentDirectory = folder;
+    }
+
+    private int RunNode(Places places, ConfigurationReader configuration, Loaded loaded, Logger log)
     {
         WriteAll(log, loaded.Log);
         if (loaded.Outcome.IsError)
@@ -81,7 +106,14 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
 
         try
         {
-            var start = new Start(loaded.Outcome.ResultValue, configuration, places.PidFile, log.Level, log);
+            var settings = loaded.Outcome.ResultValue;
+            if (options.BypassSecurity)
+                settings = SettingsModule.bypassingSecurity(settings);
+            using var serviceManager = ServiceManager.FromEnvironment(log);
+            var adopted = options.Detach && !_isActivated ? 0 : ServiceManager.TakeListenCount();
+            var rights = new Rights(options.User.IsSome ? options.User.Value : null, options.Chroot, options.LockMemory);
+            var start = new Start(
+                settings, configuration, places.PidFile, log.Level, adopted, rights, serviceManager, log);
             return new Daemon(start).Run();
         }
         catch (StartException e)
@@ -99,17 +131,6 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
             if (parsed.IsError)
                 throw new StartException(Syntax.errorText(parsed.ErrorValue));
         }
-    }
-
-    /// <summary>Privileges are not dropped yet: better not to start than to keep them against the user's wish.</summary>
-    private void RefuseWhatIsMissing()
-    {
-        if (options.User.IsSome)
-            throw new StartException("The --user option is not supported yet.");
-        if (options.Chroot)
-            throw new StartException("The --chroot option is not supported yet.");
-        if (options.BypassSecurity)
-            throw new StartException("The --bypass-security option is not supported yet.");
     }
 
     private static void ChangeDirectory(string directory)

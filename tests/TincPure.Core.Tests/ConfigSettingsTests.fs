@@ -329,7 +329,9 @@ let private leftToOthers (case: JsonElement) (stderr: string list) : string vopt
               "Can't find interface"
               "uml!"
               "Could not open /dev"
-              "Cannot open config file {T}/C/hosts/bar" ]
+              "Cannot open config file {T}/C/hosts/bar"
+              // The host knows whether it has one.
+              "Sandbox is used" ]
     then
         ValueSome "sockets, devices, nodes"
     elif given [ "tinc-up"; "tinc-down" ] then

@@ -524,7 +524,7 @@ let private marked: Lazy<Set<string>> =
          |> Set.ofList)
 
 /// What does nothing yet, and says so in the log.
-let private waiting = set [ "UPnP"; "UPnPDiscoverWait"; "UPnPRefreshPeriod"; "Sandbox" ]
+let private waiting = set [ "UPnP"; "UPnPDiscoverWait"; "UPnPRefreshPeriod" ]
 
 [<Fact>]
 let ``every variable of the table has such a test`` () =

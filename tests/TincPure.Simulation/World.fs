@@ -272,7 +272,8 @@ type World(settings: WorldSettings) =
         | ReadConfiguration -> tell machine (ConfigurationRead(Ok machine.Settings))
         | AskPathMtu(peer, target) -> tell machine (PathMtuKnown(peer, target.Ip.IsV6, Ok machine.InterfaceMtu))
         | LookUpName ip -> tell machine (NameFound(ip, ValueNone))
-        | WriteGraph _ -> ()
+        | WriteGraph _
+        | DropPrivileges -> ()
         | AskLocalAddress(source, frame, _) -> tell machine (LocalAddressKnown(source, frame, machine.DeviceAddress))
         | Exit _ -> stop machine
 

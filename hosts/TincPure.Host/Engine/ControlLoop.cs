@@ -1,11 +1,13 @@
 using Microsoft.FSharp.Collections;
+using TincPure.Host.Process;
 using TincPure.Node;
 using TincPure.Primitives;
 
 namespace TincPure.Host.Engine;
 
 /// <summary>The control thread: feeds the node with what happened, in batches, and carries out what it wants.</summary>
-internal sealed class ControlLoop(CoreNode node, InputQueue inputs, EffectRunner effects, Clock clock)
+internal sealed class ControlLoop(
+    CoreNode node, InputQueue inputs, EffectRunner effects, ServiceManager serviceManager, Clock clock)
 {
     private readonly List<Input> _batch = [];
 
@@ -20,6 +22,13 @@ internal sealed class ControlLoop(CoreNode node, InputQueue inputs, EffectRunner
         }
     }
 
+    /// <summary>The start failed half-way: takes down what it had put up.</summary>
+    public void Abandon()
+    {
+        Run(node.Step(clock.Now(), Input.DeviceLost));
+        effects.FinishScripts();
+    }
+
     /// <summary>Runs until the node wants to leave; its exit code.</summary>
     public int Run()
     {
@@ -31,7 +40,7 @@ internal sealed class ControlLoop(CoreNode node, InputQueue inputs, EffectRunner
     private void Turn()
     {
         _batch.Clear();
-        inputs.Take(_batch, MillisecondsUntil(effects.WakeAt));
+        inputs.Take(_batch, Sooner(MillisecondsUntil(effects.WakeAt), serviceManager.Beat()));
 
         if (effects.WakeAt.Microseconds <= clock.Now().Microseconds)
         {
@@ -57,6 +66,9 @@ internal sealed class ControlLoop(CoreNode node, InputQueue inputs, EffectRunner
         foreach (var effect in wanted)
             effects.Run(effect);
     }
+
+    /// <summary>Of two waits the shorter; -1 is for ever.</summary>
+    private static int Sooner(int one, int other) => (int)Math.Min((uint)one, (uint)other);
 
     private int MillisecondsUntil(Instant moment)
     {

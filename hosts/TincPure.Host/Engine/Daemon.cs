@@ -16,7 +16,14 @@ namespace TincPure.Host.Engine;
 
 /// <summary>What a node is made from, besides its settings.</summary>
 internal sealed record Start(
-    Settings Settings, ConfigurationReader Configuration, string PidFile, int DebugLevel, Logger Log);
+    Settings Settings,
+    ConfigurationReader Configuration,
+    string PidFile,
+    int DebugLevel,
+    int AdoptedSockets,
+    Rights Rights,
+    ServiceManager ServiceManager,
+    Logger Log);
 
 /// <summary>A running node with everything around it, from the opened device to the end (spec 05 §6.1, §7.6).</summary>
 internal sealed class Daemon(Start start)
@@ -37,8 +44,10 @@ internal sealed class Daemon(Start start)
         RefuseUnknownPort(start.Settings.Own.Port);
         using var device = DeviceOpener.Open(start.Settings, _log);
         var socketSettings = SocketPlan.Settings(start.Settings);
-        var pairs = new Listeners(socketSettings, _log).Open(
-            SocketPlan.Listen(start.Settings), start.Settings.Own.Port);
+        var listeners = new Listeners(socketSettings, _log);
+        var pairs = start.AdoptedSockets > 0
+            ? listeners.Adopt(start.AdoptedSockets)
+            : listeners.Open(SocketPlan.Listen(start.Settings), start.Settings.Own.Port);
         try
         {
             return Run(device, socketSettings, pairs);
@@ -74,31 +83,44 @@ internal sealed class Daemon(Start start)
         using var resolver = new Resolver(_inputs);
         var meta = new MetaSockets(_inputs, socketSettings, resolver, _log);
         using var packets = Packets(device, pairs);
+        var files = new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, meta, _log);
+        var privileges = new Privileges(start.Rights, start.Settings, _log) { RootChanged = files.RootChanged };
         var effects = new EffectRunner(
             _log,
             meta,
             packets,
             resolver,
             scripts,
-            new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, meta, _log),
-            new AddressQueries(_inputs));
+            files,
+            new AddressQueries(_inputs),
+            privileges);
         var node = new CoreNode(start.Settings, device, pidFile.Cookie, start.DebugLevel, _clock.Now());
-        var loop = new ControlLoop(node, _inputs, effects, _clock);
+        var loop = new ControlLoop(node, _inputs, effects, start.ServiceManager, _clock);
 
         using var entropy = new Timer(_ => _inputs.Post(Input.NewEntropy(RandomNumberGenerator.GetBytes(EntropySize))));
         entropy.Change(EntropyInterval, EntropyInterval);
         using var signals = new Signals(_inputs, onHangup: _log.Reopen);
         packets.Start();
-        loop.Start(Input.NewStarted(udp, tcp));
-        ProcessPriorities.Set(start.Settings, _log);
+        try
+        {
+            loop.Start(Input.NewStarted(udp, tcp));
+        }
+        catch (StartException)
+        {
+            loop.Abandon();
+            throw;
+        }
+
         _log.Umbilical?.Succeed();
         _log.Umbilical = null;
         foreach (var pair in pairs)
             meta.Accept(pair.Tcp);
         if (control is not null)
             meta.Accept(control.Socket);
+        start.ServiceManager.Ready(_log);
 
         var exitCode = loop.Run();
+        start.ServiceManager.Stopping();
         meta.StopAccepting();
         scripts.Finish();
         _log.Write(

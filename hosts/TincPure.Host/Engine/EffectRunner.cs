@@ -1,5 +1,6 @@
 using TincPure.Host.Files;
 using TincPure.Host.Logs;
+using TincPure.Host.Process;
 using TincPure.Host.Scripts;
 using TincPure.Host.Sockets;
 using TincPure.Node;
@@ -15,7 +16,8 @@ internal sealed class EffectRunner(
     Resolver resolver,
     ScriptRunner scripts,
     NodeFiles files,
-    AddressQueries addresses)
+    AddressQueries addresses,
+    Privileges privileges)
 {
     /// <summary>When the node wants to be woken.</summary>
     public Instant WakeAt { get; set; } = InstantModule.distant;
@@ -83,6 +85,9 @@ internal sealed class EffectRunner(
                 break;
             case Effect.WriteGraph e:
                 files.WriteGraph(e.target, e.text);
+                break;
+            case var _ when effect.IsDropPrivileges:
+                privileges.Drop();
                 break;
             case Effect.AskPathMtu e:
                 addresses.AskPathMtu(e.peer, e.target);

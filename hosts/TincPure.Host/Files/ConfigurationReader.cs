@@ -13,7 +13,8 @@ public sealed class ConfigurationReader(string confBase, string? netName, IReadO
     private const UnixFileMode OwnerRights =
         UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
-    public string ConfBase => confBase;
+    /// <summary>Changes when the directory becomes the root.</summary>
+    public string ConfBase { get; set; } = confBase;
 
     /// <summary>The configuration for a start.</summary>
     public Loaded Load() => ConfigFiles.load(ReadAll());
@@ -65,7 +66,7 @@ public sealed class ConfigurationReader(string confBase, string? netName, IReadO
             environment.Add(Tuple.Create((string)entry.Key, (string?)entry.Value ?? ""));
 
         return new Snapshot(
-            confBase,
+            ConfBase,
             netName is null ? FSharpValueOption<string>.None : FSharpValueOption<string>.Some(netName),
             Path.DirectorySeparatorChar.ToString(),
             ListModule.OfSeq(options.Select(ByteText.encode)),
@@ -90,7 +91,7 @@ public sealed class ConfigurationReader(string confBase, string? netName, IReadO
     /// <summary>The names in a folder; nothing if it does not exist.</summary>
     private IEnumerable<Tuple<string, FSharpResult<FSharpList<string>, string>>> Folder(string name)
     {
-        var path = Path.Combine(confBase, name);
+        var path = Path.Combine(ConfBase, name);
         if (!Directory.Exists(path))
             return [];
 

@@ -125,6 +125,14 @@ internal sealed class NodeFiles(
                 DebugLevel.connections, Priority.Debug, "Cannot write address cache of " + name.Text + ": " + reason);
     }
 
+    /// <summary>The configuration directory has become the root.</summary>
+    public void RootChanged()
+    {
+        configuration.ConfBase = "";
+        _settings = SettingsModule.chrooted(_settings);
+        scripts.Settings = ScriptSettings.From(_settings);
+    }
+
     /// <summary>GraphDumpFile: a file, or a command that reads it (spec 05 §8.3).</summary>
     public void WriteGraph(string target, string text)
     {

@@ -12,6 +12,11 @@ internal static unsafe partial class Posix
     private const int R_OK = 4, W_OK = 2, X_OK = 1;
     private const int O_RDWR = 2;
 
+    private const int CurrentMemory = 1, FutureMemory = 2;
+
+    /// <summary>RLIMIT_MEMLOCK of Linux.</summary>
+    private const int LockedMemory = 8;
+
     /// <summary>Input, output and error are the descriptors below this.</summary>
     private const int StandardStreams = 3;
 
@@ -38,6 +43,9 @@ internal static unsafe partial class Posix
 
     [LibraryImport(Library, EntryPoint = "mlockall", SetLastError = true)]
     private static partial int LockMemory(int flags);
+
+    [LibraryImport(Library, EntryPoint = "setrlimit", SetLastError = true)]
+    private static partial int SetLimit(int resource, nuint* limits);
 
     [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
     private static partial int Ioctl(int descriptor, nuint request);
@@ -111,7 +119,25 @@ internal static unsafe partial class Posix
     public static string? SetNice(int value) => SetPriority(0, 0, value) == 0 ? null : LastError;
 
     /// <summary>Keeps all memory, present and future, out of the swap space. Null, or why it failed.</summary>
-    public static string? LockAllMemory() => LockMemory(3) == 0 ? null : LastError;
+    public static string? LockAllMemory()
+    {
+        _ = TryLiftLockLimit();
+        return LockMemory(CurrentMemory | FutureMemory) == 0 ? null : LastError;
+    }
+
+    /// <summary>Keeps what is locked, but no more: for a user who may not lock memory.</summary>
+    public static void LockNoMoreMemory() => _ = LockMemory(CurrentMemory);
+
+    /// <summary>Memory of the runtime grows later, perhaps under a user who may lock little of it.</summary>
+    public static bool TryLiftLockLimit()
+    {
+        var unlimited = stackalloc nuint[2];
+        unlimited[0] = unlimited[1] = nuint.MaxValue;
+        return OperatingSystem.IsLinux() && SetLimit(LockedMemory, unlimited) == 0;
+    }
+
+    /// <summary>The failure of a system call that the daemon cannot do without, after the call.</summary>
+    public static StartException CallFailed(string name) => new("System call `" + name + "' failed: " + LastError);
 
     private static string LastError => ErrorText.OfErrno(Marshal.GetLastPInvokeError());
 }

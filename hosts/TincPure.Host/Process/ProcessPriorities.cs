@@ -1,5 +1,4 @@
 using TincPure.Config;
-using TincPure.Host.Logs;
 
 namespace TincPure.Host.Process;
 
@@ -8,7 +7,8 @@ internal static class ProcessPriorities
 {
     private const int LowNice = 10, NormalNice = 0, HighNice = -10;
 
-    public static void Set(Settings settings, Logger log)
+    /// <exception cref="StartException">The system refuses.</exception>
+    public static void Set(Settings settings)
     {
         if (settings.ProcessPriority.IsNone)
             return;
@@ -26,6 +26,6 @@ internal static class ProcessPriorities
 
         var nice = priority.IsLowPriority ? LowNice : priority.IsHighPriority ? HighNice : NormalNice;
         if (Posix.SetNice(nice) is { } reason)
-            log.Error("System call `setpriority' failed: " + reason);
+            throw new StartException("System call `setpriority' failed: " + reason);
     }
 }

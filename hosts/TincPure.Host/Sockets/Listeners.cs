@@ -24,6 +24,7 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
 {
     private const int MaxPairs = 8;
     private const int Backlog = 3;
+    private const int FirstAdopted = 3;
 
     /// <summary>For ports that the system chooses: all sockets follow the first.</summary>
     private int _chosenPort;
@@ -56,6 +57,50 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
         }
 
         return pairs;
+    }
+
+    /// <summary>TCP sockets that the service manager listens on for us: descriptors from 3 on.</summary>
+    /// <exception cref="StartException">Too many, or one is no such socket.</exception>
+    public IReadOnlyList<ListeningPair> Adopt(int count)
+    {
+        if (count > MaxPairs)
+            throw new StartException("Too many listening sockets");
+
+        var pairs = new List<ListeningPair>();
+        for (var descriptor = FirstAdopted; descriptor < FirstAdopted + count; descriptor++)
+        {
+            if (AdoptPair(descriptor) is { } pair)
+                pairs.Add(pair);
+        }
+
+        return pairs.Count > 0 ? pairs : throw new StartException("Unable to create any listening socket!");
+    }
+
+    private ListeningPair? AdoptPair(int descriptor)
+    {
+        Socket tcp;
+        IPEndPoint bound;
+        try
+        {
+            if (!OperatingSystem.IsWindows())
+                Posix.CloseOnExec(descriptor);
+            tcp = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+            bound = tcp.LocalEndPoint as IPEndPoint ?? throw new SocketException((int)SocketError.AddressFamilyNotSupported);
+        }
+        catch (SocketException e)
+        {
+            throw new StartException("Could not get address of listen fd " + descriptor + ": " + ErrorText.Of(e));
+        }
+
+        var udp = Open(bound, SocketType.Dgram, ProtocolType.Udp, "udp");
+        if (udp is null)
+        {
+            tcp.Dispose();
+            return null;
+        }
+
+        SayListening(bound);
+        return new ListeningPair(tcp, udp);
     }
 
     private IEnumerable<IPEndPoint> Targets(ListenRequest request, string ownPort)
@@ -108,10 +153,13 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
         }
 
         tcp.Listen(Backlog);
-        log.Write(
-            DebugLevel.connections, Priority.Notice, "Listening on " + EndpointModule.toText(Endpoints.FromSocket(bound)));
+        SayListening(bound);
         return new ListeningPair(tcp, udp);
     }
+
+    private void SayListening(IPEndPoint bound) =>
+        log.Write(
+            DebugLevel.connections, Priority.Notice, "Listening on " + EndpointModule.toText(Endpoints.FromSocket(bound)));
 
     private Socket? Open(IPEndPoint target, SocketType type, ProtocolType protocol, string protocolName)
     {

@@ -67,6 +67,12 @@ public sealed class Node : IDisposable
 
     public string Inside(bool ipv6) => ipv6 ? IPv6 : IPv4;
 
+    /// <summary>Variables that the daemon is started with.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
+    /// <summary>What the shell does before it becomes the daemon.</summary>
+    public string Prelude { get; set; } = ":";
+
     public bool Running => _daemon is { HasExited: false };
 
     public int ProcessId => _daemon!.Id;
@@ -126,13 +132,16 @@ public sealed class Node : IDisposable
     {
         if (Running) throw new InvalidOperationException($"{Name} runs already");
         // The shell becomes ip, and ip becomes the daemon: one process, which we can signal.
-        _daemon = Process.Start(new ProcessStartInfo("sh", [
-            "-c", "console=$1; shift; exec \"$@\" >>\"$console\" 2>&1 </dev/null", "start", ConsolePath,
+        // Bash, since other shells know descriptors only up to 9.
+        ProcessStartInfo start = new("bash", [
+            "-c", Prelude + "; console=$1; shift; exec \"$@\" >>\"$console\" 2>&1 </dev/null", "start", ConsolePath,
             "ip", "netns", "exec", Host.Namespace.Name,
             Programs.Tincd(Make), "-c", Folder, "-D", "-d5", $"--pidfile={PidFile}", $"--logfile={Log.Path}", .. more])
         {
             Environment = { ["OPENSSL_CONF"] = Laboratory.Here.OpenSslWithOldCiphers },
-        })!;
+        };
+        foreach ((string name, string value) in Environment) start.Environment[name] = value;
+        _daemon = Process.Start(start)!;
     }
 
     /// <summary>Another make takes this node over, with its folder as it is: to be done while no daemon runs.</summary>
