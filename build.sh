@@ -13,7 +13,9 @@ usage: ./build.sh COMMAND [ARGUMENTS]
   demo          build, then run a three-node mesh with a stock tinc node in it
   test [ARGS]   install what the tests need, build, check the format, fuzz shortly, run all tests; ARGS go to `dotnet test`
   publish [RID] put ready-to-run `tinc` and `tincd` into out/ (for this machine, or for RID into out-RID/)
-  soak [FILTER] run the tests with real daemons that take up to an hour each: silence, full load, 50 peers; FILTER is part of their names
+  soak [FILTER] run the tests with real daemons that take up to an hour each: silence, full load, 50 peers, trouble in a
+                mixed mesh (TINCPURE_INTEROP_MINUTES, 20 if not set), 100 daemons that restart, reboots; FILTER is part of their names
+  day [N HOURS] simulate a mesh of N nodes, of which one or a link fails each minute, for so many hours (100 nodes, 24 hours)
   bench [ARGS]  run the benchmarks; ARGS go to BenchmarkDotNet
   fuzz [ARGS]   run the fuzz targets, for a minute if nothing else is said; ARGS go to the runner (see fuzz/README.md)
   format        lay out all source files
@@ -110,6 +112,7 @@ case "$command" in
     test) run_all "$@" ;;
     publish) publish "$@" ;;
     soak) soak "$@" ;;
+    day) dotnet run --project tests/TincPure.Simulation -c "$configuration" -- day "$@" ;;
     bench) dotnet run --project tests/TincPure.Benchmarks -c "$configuration" -- "$@" ;;
     fuzz) dotnet run --project fuzz -c "$configuration" -- "$@" ;;
     format) format ;;

@@ -101,10 +101,10 @@ let private unindex (turn: Turn) (peer: PeerState) =
         | _ -> ()
     | _ -> ()
 
-/// Makes a confirmed address known to the packet plane, so that datagrams from it are attributed.
+/// Makes an address from which the peer has shown to send known to the packet plane, so that datagrams from it are attributed.
 let index (turn: Turn) (peer: PeerState) : unit =
     match peer.Address with
-    | Inet endpoint ->
+    | Inet endpoint when HashTrie.tryFind endpoint turn.Node.ByAddress <> ValueSome peer.Index ->
         turn.Node <-
             { turn.Node with
                 ByAddress = HashTrie.add endpoint peer.Index turn.Node.ByAddress

@@ -491,6 +491,9 @@ let probeReceived (turn: Turn) (index: int) (payload: byte[]) (source: Endpoint)
         let peer = turn.Peer index
         let label = Label.peer turn.Node peer
 
+        // The peer may be sure of the way to us before we are of the way back: what it relays by us is to be known as its own.
+        Peers.index turn peer
+
         if kind = Probe.Kind.Request then
             let version = Options.minor peer.Options
             let reply = Probe.reply version (ReadOnlySpan payload)

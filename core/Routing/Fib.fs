@@ -65,7 +65,7 @@ type Fib =
         Own: int
         Peers: Vector<Peer>
         ById: HashTrie<NodeId, int>
-        /// Confirmed UDP addresses.
+        /// UDP addresses from which peers have shown to send.
         ByAddress: HashTrie<Endpoint, int>
         /// Owners are node numbers; -1 is a broadcast subnet.
         Subnets: SubnetTable

@@ -347,6 +347,20 @@ let ``a node that comes back after a purge is told our address as any new one is
     Assert.Single(told fake) |> ignore
 
 [<Fact>]
+let ``datagrams from where a node's probe came from are its own, though we are not sure of the way back`` () =
+    let struct (rig, _, _) = mesh settings
+    let third = (peerState rig "third").Value
+    let source = endpoint "198.51.100.7" 40007
+    rig.Feed(Punted(ProbeReceived(third.Index, Array.zeroCreate 18, source, 0)))
+    Assert.Equal(ValueSome third.Index, HashTrie.tryFind source rig.Node.ByAddress)
+    Assert.False (peerState rig "third").Value.Discovery.Confirmed
+
+    let moved = endpoint "198.51.100.8" 40008
+    rig.Feed(Punted(ProbeReceived(third.Index, Array.zeroCreate 18, moved, 0)))
+    Assert.Equal(ValueSome third.Index, HashTrie.tryFind moved rig.Node.ByAddress)
+    Assert.Equal(ValueNone, HashTrie.tryFind source rig.Node.ByAddress)
+
+[<Fact>]
 let ``a start of a session that is no base64, from a node without a known key, has us ask for the key`` () =
     let struct (rig, _, obs) = mesh settings
     rig.Flood(obs, "12", "obs ghost 192.0.2.33 655 700000c 10")

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace TincPure.Interop.Tests;
 
 /// <summary>
@@ -45,10 +43,10 @@ public class RelayTests(RelayTests.Meshes meshes) : IClassFixture<RelayTests.Mes
 
         // What the relay's own kernel counts is the witness: packets of the tunnel, and a few probes beside them.
         const int packets = 40;
-        long before = Datagrams(relay);
+        long before = relay.Host.Datagrams();
         using PacketProbe probe = new(a, c, ipv6: false);
         for (int i = 0; i < packets; i++) Assert.True(probe.Arrives(600), mesh.Evidence());
-        long relayed = Datagrams(relay) - before;
+        long relayed = relay.Host.Datagrams() - before;
         Assert.InRange(relayed, udp == Udp.BlockedBetweenTheEnds ? packets : 0, udp == Udp.BlockedBetweenTheEnds ? packets + 15 : 15);
     }
 
@@ -71,13 +69,6 @@ public class RelayTests(RelayTests.Meshes meshes) : IClassFixture<RelayTests.Mes
     {
         Mesh mesh = await meshes[(row, udp)];
         foreach (Node node in mesh.Nodes) Complaints.None(node);
-    }
-
-    private static long Datagrams(Node node)
-    {
-        string[] lines = [.. node.Host.Namespace.Run("cat", "/proc/net/snmp").Output.Split('\n').Where(line => line.StartsWith("Udp:"))];
-        int column = Array.IndexOf(lines[0].Split(' '), "InDatagrams");
-        return long.Parse(lines[1].Split(' ')[column], CultureInfo.InvariantCulture);
     }
 
     public sealed class Meshes : MeshShelf<(Row, Udp)>

@@ -11,6 +11,8 @@ open TincPure.Node
 type Counters() =
     member val Inputs = 0L with get, set
     member val MetaBytes = 0L with get, set
+    /// Lines and blocks on meta connections.
+    member val MetaMessages = 0L with get, set
     member val Datagrams = 0L with get, set
     member val Frames = 0L with get, set
     /// Data sessions that began.

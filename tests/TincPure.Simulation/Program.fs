@@ -4,6 +4,7 @@ open System
 open System.Diagnostics
 open TincPure.Primitives
 open TincPure.Simulation
+open TincPure.Simulation.Day
 
 let private write (text: string) = Console.Out.WriteLine text
 
@@ -168,12 +169,39 @@ let private random count seed =
     report world watch
     0
 
+/// A day of a mesh with changes all the time.
+let private day nodes hours =
+    let watch = Stopwatch.StartNew()
+
+    let result = Day.run { Nodes = nodes; Hours = hours; Every = 60.0; Seed = 1UL } write
+
+    let line (name: string) (value: string) = write (name.PadRight 36 + value.PadLeft 14)
+    line "changes" (result.Changes.ToString())
+    line "connections that they ended" (result.Links.ToString())
+    line "messages" (result.Messages.ToString())
+    line "of them without any change" (result.Quiet.ToString())
+    line "messages for a change" ((Report.perChange result).ToString "0")
+    line "bound" ((float result.Bound / float result.Changes).ToString "0")
+    line "most bytes queued for a peer" (result.MostQueued.ToString())
+    line "pairs that do not talk in the end" (result.Silent.ToString())
+    line "real seconds" (watch.Elapsed.TotalSeconds.ToString "0")
+
+    let grows = List.last result.Heap > 3L * List.head result.Heap / 2L
+    let isStorm = result.Messages - result.Quiet > result.Bound
+    if grows then
+        write "The heap grows."
+    if isStorm then
+        write "There are more messages than there may be."
+    if grows || isStorm || result.Silent > 0 then 1 else 0
+
 [<EntryPoint>]
 let main arguments =
     match List.ofArray arguments with
     | [ "demo" ] -> demo ()
     | [ "storm"; count ] -> storm (int count)
+    | [ "day" ] -> day 100 24.0
+    | [ "day"; nodes; hours ] -> day (int nodes) (float hours)
     | [ "random"; count; seed ] -> random (int count) (uint64 seed)
     | _ ->
-        write "usage: TincPure.Simulation demo | storm NODES | random NODES SEED"
+        write "usage: TincPure.Simulation demo | storm NODES | random NODES SEED | day [NODES HOURS]"
         1

@@ -207,6 +207,8 @@ type World(settings: WorldSettings) =
             if settings.KeepText then
                 machine.Log.Add(struct (now, line))
         | Send(id, bytes) ->
+            machine.Counters.MetaMessages <- machine.Counters.MetaMessages + 1L
+
             match unwritten.TryGetValue id with
             | true, chunks -> chunks.Add bytes
             | _ -> unwritten[id] <- ResizeArray [ bytes ]

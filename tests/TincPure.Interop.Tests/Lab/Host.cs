@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace TincPure.Interop.Tests;
 
 /// <summary>A cable between hosts: a bridge in a namespace of its own.</summary>
@@ -76,6 +78,14 @@ public sealed class Host : IDisposable
         Firewall($"ip saddr {other.IPv4} meta l4proto udp drop", $"ip6 saddr {other.IPv6} meta l4proto udp drop");
 
     public void Open() => Firewall();
+
+    /// <summary>How many datagrams the kernel has taken in.</summary>
+    public long Datagrams()
+    {
+        string[] lines = [.. Namespace.Run("cat", "/proc/net/snmp").Output.Split('\n').Where(line => line.StartsWith("Udp:"))];
+        int column = Array.IndexOf(lines[0].Split(' '), "InDatagrams");
+        return long.Parse(lines[1].Split(' ')[column], CultureInfo.InvariantCulture);
+    }
 
     public void Dispose() => Namespace.Dispose();
 
