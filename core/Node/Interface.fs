@@ -69,6 +69,8 @@ type Input =
     /// Fresh entropy for the node's generator (32 bytes or more).
     | Entropy of byte[]
     | Signalled of Signal
+    /// A link went up or down, or an address came or went, on this interface (empty if it is not known).
+    | NetworkChanged of interfaceName: string
     /// The device cannot be used any more: nothing is left to carry (spec 07 §1.3).
     | DeviceLost
 

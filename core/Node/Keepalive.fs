@@ -136,6 +136,7 @@ let run (turn: Turn) : unit =
 
     if asleep > sleepLimit turn.Node then
         awake turn asleep
+        Outgoing.retryAll turn
 
     for KeyValue(id, _) in turn.Node.Connections do
         match turn.TryConnection id with

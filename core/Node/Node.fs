@@ -19,6 +19,8 @@ let private initialTimers (settings: Settings) (now: Instant) : Timers =
       LastCheck = now
       Guard = now
       Ageing = Instant.distant
+      Network = Instant.distant
+      LastNetwork = Instant.never
       GraphDump = Instant.addSeconds 60 now
       KeyExpiry =
         if settings.KeyExpire > 0 then
@@ -171,6 +173,9 @@ let private woken (turn: Turn) =
         if turn.Now >= turn.Node.Timers.Ageing then
             Learning.age turn
 
+        if turn.Now >= turn.Node.Timers.Network then
+            LocalNetwork.tryAgain turn
+
         if turn.Now >= GraphDump.due turn.Node then
             GraphDump.run turn
 
@@ -198,6 +203,7 @@ let private nextWake (node: Node) : Instant =
          |> min timers.Guard
          |> min timers.KeyExpiry
          |> min timers.Ageing
+         |> min timers.Network
          |> min (GraphDump.due node))
 
 // ---- Packet plane
@@ -386,6 +392,7 @@ let private handle (turn: Turn) (input: Input) =
     | LocalAddressKnown(source, frame, address) -> turn.Packet(SendTimeExceeded(source, frame, address))
     | Entropy bytes -> turn.Node <- { turn.Node with Random = Drbg.reseed bytes turn.Node.Random }
     | Signalled signal -> signalled turn signal
+    | NetworkChanged interfaceName -> LocalNetwork.changed turn interfaceName
     | DeviceLost -> Shutdown.run turn
 
 /// Control connections that stream the log, and up to which level.

@@ -178,6 +178,10 @@ type Timers =
         KeyExpiry: Instant
         /// Learned addresses are looked at.
         Ageing: Instant
+        /// The local network has changed: everything is tried again.
+        Network: Instant
+        /// When that was last done.
+        LastNetwork: Instant
         /// The graph is written, if it has changed.
         GraphDump: Instant
     }

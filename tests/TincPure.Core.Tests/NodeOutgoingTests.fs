@@ -376,3 +376,48 @@ let ``AutoConnect tries nodes that nobody reaches now and then`` () =
     rig.WaitSeconds 300
     Assert.Contains("Autoconnecting to zeta", rig.LogTexts)
     Assert.NotEmpty(connects rig)
+
+/// Attempts to connect while a node has been failing for a minute, and in the seconds after something happened.
+let private attemptsAfter (happens: Rig -> unit) (span: int) : int =
+    let fake = withAddresses "fake" [ "198.51.100.1", "655" ]
+    let rig =
+        Rig({ settingsWith [ fake ] [ "fake" ] with MaxTimeout = 900 }, { launch with Interface = ValueSome "vpn" })
+    refuseAll rig
+    rig.Start 655
+    rig.WaitSeconds 62
+    rig.Forget()
+    happens rig
+    rig.WaitSeconds span
+    (connects rig).Length
+
+[<Fact>]
+let ``a change of the local network ends the pauses between attempts`` () =
+    Assert.Equal(0, attemptsAfter ignore 1)
+    Assert.Equal(1, attemptsAfter (fun rig -> rig.Feed(NetworkChanged "eth0")) 1)
+    Assert.Equal(1, attemptsAfter (fun rig -> rig.Feed(NetworkChanged "")) 1)
+
+[<Fact>]
+let ``changes of our own device do not count, and a swarm of changes counts once in five seconds`` () =
+    Assert.Equal(0, attemptsAfter (fun rig -> rig.Feed(NetworkChanged "vpn")) 1)
+
+    let swarm (rig: Rig) =
+        for _ in 1..40 do
+            rig.Feed(NetworkChanged "eth0")
+            rig.Wait(100L * Instant.millisecond)
+
+    Assert.Equal(1, attemptsAfter swarm 0)
+
+[<Fact>]
+let ``whoever wakes up from sleep tries again at once`` () =
+    Assert.InRange(attemptsAfter (fun rig -> rig.Sleep 3600) 2, 1, 2)
+
+[<Fact>]
+let ``a change of the local network makes us ask whether neighbours are still there`` () =
+    let rig = Rig({ settingsOf "alpha" [ "fake" ] with PingInterval = 600 })
+    rig.Start 655
+    let peer = rig.Neighbour "fake"
+    rig.WaitSeconds 20
+    peer.Forget()
+    rig.Feed(NetworkChanged "eth0")
+    rig.WaitSeconds 1
+    Assert.Equal<string list>([ "8" ], peer.Lines)

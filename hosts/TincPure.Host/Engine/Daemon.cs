@@ -118,6 +118,7 @@ internal sealed class Daemon(Start start)
         if (control is not null)
             meta.Accept(control.Socket);
         start.ServiceManager.Ready(_log);
+        WatchNetwork();
 
         var exitCode = loop.Run();
         start.ServiceManager.Stopping();
@@ -129,6 +130,15 @@ internal sealed class Daemon(Start start)
             "Garbage was collected " + GC.CollectionCount(0) + " times, in "
                 + GC.GetTotalPauseDuration().TotalMilliseconds.ToString("F1", CultureInfo.InvariantCulture) + " ms in all");
         return exitCode;
+    }
+
+    private void WatchNetwork()
+    {
+        if (OperatingSystem.IsLinux())
+            NetworkWatch.Start(_inputs);
+        else
+            System.Net.NetworkInformation.NetworkChange.NetworkAddressChanged +=
+                (_, _) => _inputs.Post(Input.NewNetworkChanged(""));
     }
 
     private PacketLoop Packets(IDevice device, IReadOnlyList<ListeningPair> pairs)
