@@ -126,6 +126,10 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
             reader.Say(Priority.Warning, "Support for SPTPS disabled.")
 
         let legacy = legacyIsBuiltIn && reader.FlagOrDefault "LegacyProtocol"
+
+        if not legacyIsBuiltIn then
+            reader.Say(Priority.Info, "This program was built without the legacy protocol.")
+
         let rsa = if legacy then rsaKey snapshot reader else ValueNone
 
         if rsa.IsNone then

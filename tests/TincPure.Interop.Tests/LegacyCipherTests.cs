@@ -60,10 +60,13 @@ public class LegacyCipherTests(LegacyCipherTests.Stars stars) : IClassFixture<Le
         private static readonly (string Name, int Nid, int Size)[] Digests =
             [("md5", 4, 16), ("sha1", 64, 20), ("sha224", 675, 28), ("sha256", 672, 32), ("sha384", 673, 48), ("sha512", 674, 64)];
 
+        // Without a soak every second one has its turn, so that each family and mode, digest and kind of compression is there.
+        private static readonly int Step = SoakTheoryAttribute.IsWanted ? 1 : 2;
+
         /// <summary>Every cipher; the digests, MAC lengths and compression levels take turns.</summary>
         public static readonly Choice[] StockChoices =
         [
-            .. Ciphers.Select((cipher, i) =>
+            .. Ciphers.Where((_, i) => i % Step == 0).Select((cipher, i) =>
             {
                 (string name, int nid, int size) = Digests[i % Digests.Length];
                 return new Choice(cipher.Name, cipher.Nid, name, nid, i % 3 == 0 ? size : 4 + i % 12, i % 12);
@@ -74,8 +77,7 @@ public class LegacyCipherTests(LegacyCipherTests.Stars stars) : IClassFixture<Le
         ];
 
         /// <summary>A daemon of ours for each is much to ask of the machine: the recorded packets have them all.</summary>
-        public static readonly Choice[] OurChoices =
-            [.. StockChoices.Where(choice => choice.CipherNid is 421 or 426 or 44 or 91 or 94 or 753 or 768 or 0)];
+        public static readonly Choice[] OurChoices = [.. StockChoices.Where((_, i) => i % (7 - Step) == 0)];
 
         protected override IEnumerable<bool> Keys => [true, false];
 

@@ -6,7 +6,7 @@ namespace TincPure.Interop.Tests;
 /// </summary>
 public class LegacyKeyExpiryTests(LegacyKeyExpiryTests.Story story) : IClassFixture<LegacyKeyExpiryTests.Story>
 {
-    private const int Expiries = 3;
+    private const int Expiries = 2;
 
     public static readonly TheoryData<Make, Make> EachWay = new() { { Make.Ours, Make.Stock10 }, { Make.Stock10, Make.Ours } };
 

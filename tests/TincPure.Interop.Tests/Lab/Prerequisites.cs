@@ -60,10 +60,13 @@ public sealed class SoakFactAttribute : FactAttribute
 /// <summary>A theory that takes many minutes: only run when asked for.</summary>
 public sealed class SoakTheoryAttribute : TheoryAttribute
 {
+    /// <summary>Whether the long form of tests was asked for.</summary>
+    public static bool IsWanted { get; } = Environment.GetEnvironmentVariable("TINCPURE_INTEROP_SOAK") == "1";
+
     public SoakTheoryAttribute() => Skip = Reason;
 
     internal static string? Reason =>
-        Environment.GetEnvironmentVariable("TINCPURE_INTEROP_SOAK") == "1"
+        IsWanted
             ? Prerequisites.SkipReason
             : "takes many minutes; run with ./build.sh soak";
 }
