@@ -117,7 +117,7 @@ public class LegacyPairTests(LegacyPairTests.Meshes meshes) : IClassFixture<Lega
 
     public sealed class Meshes : MeshShelf<(Caller, Situation)>
     {
-        private static readonly Situation[] OneWayOnly = 
+        private static readonly Situation[] OneWayOnly =
         [
             Situation.OverIPv6, Situation.NarrowLinkAndLongMac, Situation.TcpOnlyHere, Situation.TcpOnlyThere, Situation.NoPmtuDiscovery,
             Situation.Hub,
