@@ -61,9 +61,9 @@ public sealed class ControlConnection : IDisposable
                 return parsed.Value;
             complain("Could not parse pid file " + path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            complain("Could not open pid file " + path + ": " + ErrorText.Of(e));
+            complain("Could not open pid file " + path + ": " + (path.Length == 0 ? "No such file or directory" : ErrorText.Of(e)));
         }
 
         return null;
