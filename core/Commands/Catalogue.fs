@@ -107,6 +107,13 @@ let all: Command list =
       command "edit" "FILE" File "Edit a file of the configuration."
       command "help" "[COMMAND]" Nothing "Print the usage text, or help about a command."
       command "version" "" Nothing "Print the version." |> having [ json ]
+      command "status" "" Nothing "Tell in one line each how the other nodes are."
+      |> having [ json; switch "--watch" "Again and again." ]
+      command "why" "ADDRESS" NodeOrSubnet "Explain where packets to an address go." |> having [ json ]
+      command "events" "" Nothing "Print a line for each change of the network's state."
+      |> having [ json ]
+      command "doctor" "[LOGFILE]" File "Look for what is usually wrong, in a log file, too."
+      |> having [ json ]
       command
           "completion"
           "bash|zsh|fish|powershell"

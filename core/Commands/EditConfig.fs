@@ -107,7 +107,12 @@ let private checkUnknown force verb variable value : Result<Request, string list
               WarnOfRemovals = false
               Warnings = [ "Warning: " + variable + " is not a known configuration variable!" ] }
     else
-        Error [ variable + ": is not a known configuration variable! Use --force to use it anyway." ]
+        let similar = Suggest.line (Variables.all |> List.filter _.Listed |> List.map _.Name) variable
+
+        Error(
+            variable + ": is not a known configuration variable! Use --force to use it anyway."
+            :: (similar |> ValueOption.toOption |> Option.toList)
+        )
 
 /// The request about the file of a node, if one was named.
 let private ofNode (node: string voption) (request: Request) : Result<Request, string list> =
@@ -135,18 +140,6 @@ let check (force: bool) (verb: Verb) (words: string list) : Result<Request, stri
         | _ when node |> ValueOption.exists (fun text -> (NodeName.tryParse text).IsNone) ->
             Error [ "Invalid name for node." ]
         | _ -> checkUnknown force verb variable value |> Result.bind (ofNode node)
-
-/// The variables that one may have meant.
-let similar: string list = Variables.all |> List.filter _.Listed |> List.map _.Name
-
-/// The variable that the words name, unless it is known; empty if it is.
-let unknownVariable (words: string list) : string =
-    let struct (variable, _) = Syntax.split (String.Join(' ', words))
-    let struct (_, name) = splitNode variable
-
-    match Variables.tryFind name with
-    | ValueSome known when known.Listed -> ""
-    | _ -> name
 
 let private withNewline (line: string) = if line.EndsWith '\n' then line else line + "\n"
 

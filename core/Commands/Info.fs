@@ -34,7 +34,8 @@ let private sameNetwork (left: Subnet) (right: Subnet) =
     && left.High = right.High
     && left.Low = right.Low
 
-let private contains (address: Subnet) (network: Subnet) =
+/// Is this address in this network?
+let contains (address: Subnet) (network: Subnet) =
     let struct (high, low) = Subnet.mask network.Prefix
 
     network.Family = address.Family

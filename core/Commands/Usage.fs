@@ -60,8 +60,12 @@ Valid commands are:
   sign [FILE]                Generate a signed version of a file.
   verify NODE [FILE]         Verify that a file was signed by the given NODE.
   edit FILE                  Edit a configuration file
+  status                     Tell how each node is reached [--watch]
+  why ADDRESS                Explain where packets to ADDRESS go
+  events                     Print a line for each change of the VPN's state
+  doctor [LOGFILE]           Look for what is usually wrong
   completion SHELL           Print a completion script for bash, zsh, fish or powershell
 
-COMMAND --help tells more about one command. dump, info, fsck, invite and version print JSON with --json.
+COMMAND --help tells more about one command. dump, info, fsck, invite, version, status, why, events and doctor print JSON with --json.
 
 """

@@ -149,18 +149,12 @@ internal sealed class Session(string program, Terminal terminal, Roots roots)
     private int Unknown(string command, bool fromShell)
     {
         terminal.Fail("Unknown command `" + command + "'.");
-        Offer(Catalogue.names, command);
+        var similar = Suggest.line(Catalogue.names, command);
+        if (similar.IsSome)
+            terminal.Fail(similar.Value);
         if (!fromShell)
             terminal.WriteError(Hint);
         return 1;
-    }
-
-    /// <summary>Names what may have been meant by a word that is unknown, if there is something like it.</summary>
-    public void Offer(FSharpList<string> candidates, string word)
-    {
-        var line = Suggest.line(candidates, word);
-        if (line.IsSome)
-            terminal.Fail(line.Value);
     }
 
     public int Print(Json.Json json)

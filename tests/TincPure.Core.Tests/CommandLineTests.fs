@@ -120,7 +120,10 @@ let ``commands that are misspelt a little are recognised, others are not`` () =
     Assert.Equal(ValueSome "export-all", closest "exportall")
     Assert.Equal(ValueNone, closest "frobnicate")
     Assert.Equal(ValueNone, closest "x")
-    Assert.Equal(ValueSome "PingTimeout", Suggest.closest EditConfig.similar "PingTimout")
+
+    match EditConfig.check false EditConfig.Set [ "PingTimout"; "5" ] with
+    | Error lines -> Assert.Equal("Did you mean `PingTimeout'?", List.last lines)
+    | Ok _ -> failwith "known"
 
 [<Fact>]
 let ``the distance between words is a metric`` () =

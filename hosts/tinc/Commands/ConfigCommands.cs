@@ -37,12 +37,7 @@ internal static class ConfigCommands
 
         var request = EditConfig.check(session.Options.Force, verb, ListModule.OfSeq(words));
         if (request.IsError)
-        {
-            Say(session, request.ErrorValue, code: 1);
-            if (!session.Options.Force)
-                session.Offer(EditConfig.similar, EditConfig.unknownVariable(ListModule.OfSeq(words)));
-            return 1;
-        }
+            return Say(session, request.ErrorValue, code: 1);
 
         if (PortOfDaemon(session, request.ResultValue))
             return 0;

@@ -28,6 +28,12 @@ internal sealed class Dumps(ControlConnection daemon)
     public IReadOnlyList<Top.Sample> Traffic() =>
         Read(Control.Request.DumpTraffic, "", Top.parseSample, _ => "Unable to parse dump from tincd.");
 
+    /// <summary>Everything at once.</summary>
+    public Events.Picture Picture() =>
+        new(
+            ListModule.OfSeq(Nodes()), ListModule.OfSeq(Edges()), ListModule.OfSeq(Subnets()),
+            ListModule.OfSeq(Connections()));
+
     /// <exception cref="DumpException">The daemon went away or said something else.</exception>
     private List<T> Read<T>(
         Control.Request request, string argument, Func<FSharpList<string>, FSharpValueOption<T>> parse,

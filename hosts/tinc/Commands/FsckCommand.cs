@@ -62,7 +62,8 @@ internal sealed class FsckCommand
         return session.Locations.NetName is { } net ? session.Program + " -n " + net : session.Program;
     }
 
-    private static string? Name(Session session, Action<string> say)
+    /// <summary>Our node's name, or null, which is explained.</summary>
+    public static string? Name(Session session, Action<string> say)
     {
         var file = session.Locations.TincConf;
         try
@@ -84,7 +85,7 @@ internal sealed class FsckCommand
         return session.OwnName(verbose: true);
     }
 
-    private static Fsck.Files FilesOf(Session session, string name)
+    public static Fsck.Files FilesOf(Session session, string name)
     {
         var places = session.Locations;
         var snapshot = new ConfigurationReader(ByteText.decode(places.ConfBase), places.NetName, []).Read();
@@ -122,7 +123,7 @@ internal sealed class FsckCommand
         }
     }
 
-    private static Fsck.Script Script(string file)
+    public static Fsck.Script Script(string file)
     {
         var problem = OperatingSystem.IsWindows() ? null : PosixFiles.WhyNotRun(ByteText.decode(file));
         return new Fsck.Script(

@@ -9,6 +9,8 @@ internal static class Reasons
         bool Has(string word) => run.Words.Any(w => w.Contains(word, StringComparison.OrdinalIgnoreCase));
         bool Only(params string[] aspects) => differences.All(found => aspects.Any(aspect => found.StartsWith(aspect, StringComparison.Ordinal)));
 
+        if (Only("stderr") && differences.All(found => found.Contains("Did you mean `")))
+            return "we name what may have been meant";
         if (Has("Subnet") && differences.Any(found => found.StartsWith("stderr", StringComparison.Ordinal) && found.Contains("Malformed subnet")))
             return "1.1pre18 complains of a malformed Subnet, or of none at all, and goes on";
         if (Has("Subnet") && run.Words.Any(word => word.Equals("add", StringComparison.OrdinalIgnoreCase)) && Only("exit code", "file net/hosts/"))

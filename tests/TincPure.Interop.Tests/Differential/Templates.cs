@@ -51,17 +51,21 @@ internal static class Templates
         },
         ["stale"] = new()
         {
-            ["net/tinc.conf"] = Conf, ["net/hosts/alpha"] = Host, ["pid"] = "999999999 " + new string('A', 64) + " 127.0.0.1 port 655\n",
+            ["net/tinc.conf"] = Conf,
+            ["net/hosts/alpha"] = Host,
+            ["pid"] = "999999999 " + new string('A', 64) + " 127.0.0.1 port 655\n",
         },
         ["garbled"] = new() { ["net/tinc.conf"] = Conf, ["net/hosts/alpha"] = Host, ["pid"] = "no pid file\n" },
         ["invited"] = new()
         {
-            ["net/tinc.conf"] = Conf, ["net/hosts/alpha"] = Host,
+            ["net/tinc.conf"] = Conf,
+            ["net/hosts/alpha"] = Host,
             ["net/invitations/0123456789abcdefghijklmn"] = "Name = delta\n",
         },
         ["invalid invitation"] = new()
         {
-            ["net/tinc.conf"] = Conf, ["net/invitations/0123456789abcdefghijklmn"] = "Mode = x\n",
+            ["net/tinc.conf"] = Conf,
+            ["net/invitations/0123456789abcdefghijklmn"] = "Mode = x\n",
         },
     };
 
