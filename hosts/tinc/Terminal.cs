@@ -19,6 +19,9 @@ internal sealed class Terminal(Stream input, Stream output, Stream error, bool i
     /// <summary>Standard input and output are both terminals.</summary>
     public bool Interactive => interactive;
 
+    /// <summary>Keys can be read one by one, and the cursor can be moved.</summary>
+    public bool CanEditLines => isProcess && colour;
+
     /// <summary>Standard error understands colours.</summary>
     public bool ErrorTakesColour => colour && !Console.IsErrorRedirected;
 

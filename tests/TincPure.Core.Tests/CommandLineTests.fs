@@ -154,3 +154,86 @@ let ``behind a node only variables of host files are offered`` () =
     Assert.Contains("beta.Subnet", Completion.variables "beta.S")
     Assert.DoesNotContain("beta.Mode", Completion.variables "beta.M")
     Assert.Contains("Mode", Completion.variables "M")
+
+let private typed (text: string) (state: LineEditor.State) =
+    Seq.fold
+        (fun state c ->
+            match LineEditor.press (LineEditor.Letter c) state with
+            | LineEditor.Editing state -> state
+            | _ -> state)
+        state
+        text
+
+let private pressed keys state =
+    List.fold
+        (fun state key ->
+            match LineEditor.press key state with
+            | LineEditor.Editing state -> state
+            | _ -> state)
+        state
+        keys
+
+[<Fact>]
+let ``a line is edited at the cursor`` () =
+    let line =
+        LineEditor.start [] |> typed "gt Name" |> pressed [ LineEditor.Home; LineEditor.Right ] |> typed "e"
+    Assert.Equal("get Name", LineEditor.text line)
+    Assert.Equal("get ", LineEditor.text (pressed [ LineEditor.End; LineEditor.KillWord ] line))
+    Assert.Equal("ge", LineEditor.text (pressed [ LineEditor.KillToEnd ] line))
+    Assert.Equal("t Name", LineEditor.text (pressed [ LineEditor.KillToStart ] line))
+    Assert.Equal("ge Name", LineEditor.text (pressed [ LineEditor.Delete ] line))
+    Assert.Equal(LineEditor.Entered "get Name", LineEditor.press LineEditor.Enter line)
+    Assert.Equal(LineEditor.Ended, LineEditor.press LineEditor.EndOfInput (LineEditor.start []))
+    Assert.Equal(LineEditor.GivenUp, LineEditor.press LineEditor.GiveUp line)
+
+[<Fact>]
+let ``history is walked up and down, and the draft is kept`` () =
+    let history = [] |> LineEditor.remember "one" |> LineEditor.remember "two" |> LineEditor.remember "two"
+    Assert.Equal<string list>([ "two"; "one" ], history)
+    let state = LineEditor.start history |> typed "draft"
+    let walk keys = LineEditor.text (pressed keys state)
+    Assert.Equal("two", walk [ LineEditor.Up ])
+    Assert.Equal("one", walk [ LineEditor.Up; LineEditor.Up; LineEditor.Up ])
+    Assert.Equal("two", walk [ LineEditor.Up; LineEditor.Up; LineEditor.Down ])
+    Assert.Equal("draft", walk [ LineEditor.Up; LineEditor.Down; LineEditor.Down ])
+
+[<Fact>]
+let ``completion adds what all candidates share, and shows them if that is nothing`` () =
+    let line = LineEditor.start [] |> typed "info al"
+    Assert.Equal<string list>([ "info"; "al" ], LineEditor.unfinished line)
+    Assert.Equal<string list>([ "info"; "" ], LineEditor.unfinished (LineEditor.start [] |> typed "info "))
+
+    let completed candidates =
+        let struct (state, shown) = LineEditor.complete candidates line
+        LineEditor.text state, shown
+
+    Assert.Equal(("info al", []), completed [])
+    Assert.Equal(("info alpha ", []), completed [ "alpha" ])
+    Assert.Equal(("info alp", []), completed [ "alpha"; "alps" ])
+    Assert.Equal(("info al", [ "albert"; "alpha" ]), completed [ "albert"; "alpha" ])
+
+[<Fact>]
+let ``any keys leave a line whose cursor is inside it`` () =
+    let key =
+        Gen.oneof
+            [ Gen.map LineEditor.Letter (Gen.elements [ 'a'; ' '; '\t'; 'é'; '\000' ])
+              Gen.elements
+                  [ LineEditor.Backspace
+                    LineEditor.Delete
+                    LineEditor.Left
+                    LineEditor.Right
+                    LineEditor.Home
+                    LineEditor.End
+                    LineEditor.Up
+                    LineEditor.Down
+                    LineEditor.KillToEnd
+                    LineEditor.KillToStart
+                    LineEditor.KillWord
+                    LineEditor.EndOfInput ] ]
+
+    Check.QuickThrowOnFailure(
+        Prop.forAll (Arb.fromGen (Gen.listOf key)) (fun keys ->
+            let state = pressed keys (LineEditor.start [ "b c"; "d" ])
+            let struct (completed, _) = LineEditor.complete [ "xy"; "xz" ] state
+            (LineEditor.text state).Length >= state.Before.Length && (LineEditor.text completed).Length >= 0)
+    )
