@@ -2,29 +2,8 @@
 module TincPure.Benchmarks.CryptoBenchmarks
 
 open System
-open BenchmarkDotNet.Attributes
 open TincPure.Crypto
 open TincPure.Sptps
-
-/// For BenchmarkDotNet: one record, sealed with a new number each time.
-type SealBenchmarks() =
-    let key = Array.init 64 byte
-    let mutable data: byte[] = [||]
-    let mutable sealed': byte[] = [||]
-    let mutable seqno = 0UL
-
-    [<Params(64, 1400)>]
-    member val Size = 0 with get, set
-
-    [<GlobalSetup>]
-    member this.Setup() =
-        data <- Array.init this.Size byte
-        sealed' <- Array.zeroCreate (this.Size + ChaChaPoly.TagSize)
-
-    [<Benchmark>]
-    member _.Seal() =
-        seqno <- seqno + 1UL
-        ChaChaPoly.seal (ReadOnlySpan key) seqno (ReadOnlySpan data) (Span sealed')
 
 /// Measures once for the JIT, which replaces its first code about 100 ms later, and once for the report.
 let private measure (calls: int) (call: unit -> unit) =

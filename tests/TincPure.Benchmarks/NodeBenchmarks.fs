@@ -100,11 +100,14 @@ let private learned () : struct (Rig * FakePeer) =
     struct (rig, hub)
 
 /// The node is a value: the same message can come again and again in the same state.
-let private message (what: string) (lines: string list) =
-    let struct (rig, hub) = learned ()
+let private stepOf (struct (rig: Rig, hub: FakePeer)) (lines: string list) : unit -> Node =
     let node = rig.Node
     let inputs = lines |> List.mapi (fun i line -> received hub (withNonce ((1 <<< 24) + i) line))
-    let step () = List.fold (stepped rig.Now) node inputs
+    fun () -> List.fold (stepped rig.Now) node inputs
+
+let private message (what: string) (lines: string list) =
+    let struct (rig, hub) = learned ()
+    let step = stepOf (struct (rig, hub)) lines
 
     report (what + ": step") (measure 500 (fun _ -> step () |> ignore))
     report (what + ": step and settle") (measure 50 (fun _ -> step () |> settled rig.Now |> ignore))
@@ -166,6 +169,16 @@ let private onAndOffTree () : struct ((int * int) * (int * int)) =
         | _ -> false
 
     struct (Array.findBack isOnTree pairs, Array.findBack (isOnTree >> not) pairs)
+
+/// Some messages by name, each of which leads from the same state to the next.
+let steps () : (string * (unit -> Node)) list =
+    let struct ((a, b), _) = onAndOffTree ()
+
+    [ for what, line in
+          [ "PING", "8"
+            "ADD_EDGE, known", "12 " + edge a b
+            "ADD_EDGE, other weight", "12 " + edge a b + "1"
+            "ADD_SUBNET, new", "10 node0500 10.200.0.0/24" ] -> what, stepOf (learned ()) [ line ] ]
 
 let run () : unit =
     let struct ((a, b), (c, d)) = onAndOffTree ()

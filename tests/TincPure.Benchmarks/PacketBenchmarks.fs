@@ -78,6 +78,41 @@ let private frame (size: int) =
 
 let private calls = 20_000
 
+/// Node 0, which seals what comes from its device, and node 1, which opens it.
+type Pair() =
+    let now = Instant 1_000_000_000_000L
+    let sender, outbox = Forwarder(), Outbox()
+    let receiver, receiverBox = Forwarder(), Outbox()
+    let mutable packet: byte[] = [||]
+    let mutable datagram: byte[] = [||]
+    let mutable work: byte[] = [||]
+
+    member _.FromDevice() : unit =
+        if not outbox.HasRoom then
+            outbox.Reset()
+
+        sender.FromDevice(packet.AsSpan(), now, outbox)
+
+    member _.FromSocket() : unit =
+        if not receiverBox.HasRoom then
+            receiverBox.Reset()
+
+        datagram.CopyTo(work, 0)
+        receiver.FromSocket(0, endpoint 0, work.AsSpan(), now, receiverBox)
+
+    member this.Begin(nodes: int, size: int) : unit =
+        for own, forwarder, box in [ 0, sender, outbox; 1, receiver, receiverBox ] do
+            forwarder.Apply(Publish(table own nodes), now, box)
+            // Without a replay window one datagram can be opened again and again.
+            forwarder.Apply(StartSession(1 - own, key own, key (1 - own), 0), now, box)
+            box.Reset()
+
+        packet <- frame size
+        this.FromDevice()
+        let entry = outbox.Entries[0]
+        datagram <- Array.sub outbox.Arena entry.Offset entry.Length
+        work <- Array.zeroCreate datagram.Length
+
 let private packets (nodes: int) (size: int) =
     let now = Instant 1_000_000_000_000L
     let label what = nodes.ToString "N0" + " nodes, " + size.ToString() + " bytes: " + what

@@ -13,7 +13,8 @@ let private name (text: string) : NodeName =
 
 let private ofRandom (random: Random) = uint32 (random.NextInt64(1L <<< 32))
 
-let private lookups (count: int) =
+/// A table of so many random networks of 1,000 owners, and 65,536 addresses inside them in no order.
+let private networks (count: int) =
     let random = Random 1
     let owners = 1000
     let owner = name "owner"
@@ -26,14 +27,22 @@ let private lookups (count: int) =
 
     let entries = Array.init count entry
     let table = entries |> Array.fold (fun table entry -> SubnetTable.add entry table) SubnetTable.empty
-    let reachable = Array.init owners (fun _ -> random.Next 10 > 0)
-    let mask = (1 <<< 16) - 1
 
-    // Addresses inside the networks, in no order.
     let addresses =
-        Array.init (mask + 1) (fun _ ->
+        Array.init (1 <<< 16) (fun _ ->
             uint32 (entries[random.Next count].Subnet.High >>> 32) ||| (ofRandom random &&& 0xffu))
 
+    struct (entries, table, addresses)
+
+let subnets (count: int) : struct (SubnetTable * uint32[]) =
+    let struct (_, table, addresses) = networks count
+    struct (table, addresses)
+
+let private lookups (count: int) =
+    let struct (entries, table, addresses) = networks count
+    let random = Random 2
+    let reachable = Array.init 1000 (fun _ -> random.Next 10 > 0)
+    let mask = addresses.Length - 1
     let mutable hits = 0
 
     let find address =
