@@ -8,11 +8,7 @@ open Xunit
 /// Files that wait for what they test, with the reason.
 let private waiting =
     Map.ofList
-        [ "06-invitation-encoding.json",
-          "the texts of invitations are tested through the commands that write and read them"
-          "06-invitation-server.json",
-          "recordings with keys that are not known; the server is tested with keys of our own"
-          "07-device-frames.json", "devices other than Linux TUN and TAP"
+        [ "07-device-frames.json", "devices other than Linux TUN and TAP"
           "07-ioctl-numbers.json", "numbers of other systems and devices"
           "07-uml-vde-handshake.json", "UML and VDE devices"
           "07-upnp-messages.json", "UPnP" ]
