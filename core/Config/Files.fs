@@ -318,8 +318,7 @@ module Files =
         { machine with
             InvitationKey = invitationKey
             Hosts = hosts
-            ConnectTo = ReadSettings.connectTo name reader
-            NotYetApplied = ReadSettings.notYetApplied reader }
+            ConnectTo = ReadSettings.connectTo name reader }
 
     /// Settings for a start, or every value that the daemon cannot start with.
     let load (snapshot: Snapshot) : Loaded =
@@ -370,7 +369,6 @@ module Files =
                     InvitationKey = OwnKeys.invitation snapshot reader
                     Own = { running.Own with Subnets = (ownHost running.Name false reader).Subnets }
                     Hosts = otherHosts snapshot running reader
-                    ConnectTo = ReadSettings.connectTo running.Name reader
-                    NotYetApplied = ReadSettings.notYetApplied reader }
+                    ConnectTo = ReadSettings.connectTo running.Name reader }
 
             loaded preliminary running.Sandbox running.LogLevel reader.Log (Ok settings)

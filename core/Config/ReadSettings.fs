@@ -202,6 +202,13 @@ let private packetAlgorithms (reader: Reader) : PacketAlgorithms =
         | ValueSome digest -> min macLength digest.Size
         | ValueNone -> 0 }
 
+/// Whatever is neither is no.
+let private upnp (reader: Reader) : Upnp =
+    match reader.Text "UPnP" with
+    | ValueSome text when ByteText.same text "yes" -> TcpAndUdp
+    | ValueSome text when ByteText.same text "udponly" -> UdpOnly
+    | _ -> NoUpnp
+
 /// MinTimeout is a variable of 1.0, which the reference's 1.1 does not read: it never ends the start.
 let private minTimeout (maxTimeout: Seconds) (reader: Reader) : Seconds =
     match reader.NumberOrDefault "MinTimeout" with
@@ -238,6 +245,9 @@ let startOnly (settings: Settings) (reader: Reader) : Settings =
         StrictSubnets = strictSubnets || tunnelServer
         TunnelServer = tunnelServer
         MaxConnectionBurst = maxConnectionBurst
+        Upnp = upnp reader
+        UpnpDiscoverWait = max 1 (reader.NumberOrDefault "UPnPDiscoverWait")
+        UpnpRefreshPeriod = max 1 (reader.NumberOrDefault "UPnPRefreshPeriod")
         MinTimeout = minTimeout
         UdpReceiveBuffer = ValueOption.defaultValue settings.UdpReceiveBuffer receiveBuffer
         UdpReceiveBufferGiven = receiveBuffer.IsSome
@@ -286,12 +296,6 @@ let connectTo (own: NodeName) (reader: Reader) : NodeName list =
 let connections (settings: Settings) (reader: Reader) : Settings =
     { settings with Pmtu = reader.Number "PMTU"; Weight = reader.Number "Weight" }
 
-/// A word that is not among the choices of a variable that refuses none counts as the default.
-let private isDefault (variable: Variable) (entry: Entry) =
-    match variable.Kind with
-    | Kind.OneOf choices when variable.Refusal = "" && (Value.oneOf choices entry.Value).IsNone -> true
-    | _ -> ByteText.same variable.Default entry.Value
-
 /// Says of variables that they have no effect without another.
 let warnOfIdle (reader: Reader) : unit =
     for variable in Variables.all do
@@ -304,20 +308,3 @@ let warnOfIdle (reader: Reader) : unit =
                 variable.Name + " " + Place.toText entry.Place + " has no effect without " + other + " = " + value
             )
         | _ -> ()
-
-/// Names of variables that were set to something of which nothing comes yet, with a warning for each.
-let notYetApplied (reader: Reader) : string list =
-    Variables.all
-    |> List.choose (fun variable ->
-        if variable.Applied then
-            None
-        else
-            match reader.Entry variable.Name with
-            | ValueSome entry when not (isDefault variable entry) ->
-                reader.Say(
-                    Priority.Warning,
-                    variable.Name + " " + Place.toText entry.Place + " has no effect in this version"
-                )
-
-                Some variable.Name
-            | _ -> None)

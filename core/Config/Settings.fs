@@ -38,6 +38,11 @@ type Sandbox =
     /// Without child processes: no scripts, no proxy command.
     | HighSandbox
 
+type Upnp =
+    | NoUpnp
+    | UdpOnly
+    | TcpAndUdp
+
 type ProxyKind =
     | Socks4
     | Socks4a
@@ -146,8 +151,10 @@ type Settings =
         BypassSecurity: bool
         /// Debug level when the command line gives none.
         LogLevel: int
-        /// Variables that were set but do nothing yet.
-        NotYetApplied: string list
+        /// Ports that routers are asked to let through.
+        Upnp: Upnp
+        UpnpDiscoverWait: Seconds
+        UpnpRefreshPeriod: Seconds
     }
 
 module Settings =
@@ -255,7 +262,9 @@ module Settings =
           Sandbox = NoSandbox
           BypassSecurity = false
           LogLevel = numberDefault "LogLevel"
-          NotYetApplied = [] }
+          Upnp = NoUpnp
+          UpnpDiscoverWait = numberDefault "UPnPDiscoverWait"
+          UpnpRefreshPeriod = numberDefault "UPnPRefreshPeriod" }
 
     /// For debugging: the meta protocol without its security (spec 05 §1.1).
     let bypassingSecurity (settings: Settings) : Settings = { settings with BypassSecurity = true }

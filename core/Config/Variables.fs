@@ -61,8 +61,6 @@ type Variable =
         Reload: Reload
         /// Another variable and the value that it must have, or this one has no effect.
         Needs: struct (string * string) voption
-        /// False while the daemon accepts the variable without acting on it: it says so then.
-        Applied: bool
     }
 
 /// The table of all configuration variables (spec 05 §5, spec 06 §4), in the order of spec 06.
@@ -83,8 +81,7 @@ module Variables =
           Maximum = Int32.MaxValue
           Refusal = ""
           Reload = reload
-          Needs = ValueNone
-          Applied = true }
+          Needs = ValueNone }
 
     let private between minimum maximum refusal variable =
         { variable with Minimum = minimum; Maximum = maximum; Refusal = refusal }
@@ -92,8 +89,6 @@ module Variables =
     let private atLeast minimum refusal variable = between minimum Int32.MaxValue refusal variable
 
     let private refused refusal variable = { variable with Refusal = refusal }
-
-    let private notYet variable = { variable with Applied = false }
 
     let private needs other value variable = { variable with Needs = ValueSome(struct (other, value)) }
 
@@ -183,9 +178,9 @@ module Variables =
           |> atLeast 0 "UDPRcvBuf cannot be negative!"
           row "UDPSndBuf" "S" (Kind.Whole "bytes") "1048576" Reload.StartOnly
           |> atLeast 0 "UDPSndBuf cannot be negative!"
-          row "UPnP" "S" (Kind.OneOf [ "yes"; "udponly"; "no" ]) "no" Reload.StartOnly |> notYet
-          row "UPnPDiscoverWait" "S" (Kind.Whole "seconds") "5" Reload.StartOnly |> notYet
-          row "UPnPRefreshPeriod" "S" (Kind.Whole "seconds") "60" Reload.StartOnly |> notYet
+          row "UPnP" "S" (Kind.OneOf [ "yes"; "udponly"; "no" ]) "no" Reload.StartOnly
+          row "UPnPDiscoverWait" "S" (Kind.Whole "seconds") "5" Reload.StartOnly
+          row "UPnPRefreshPeriod" "S" (Kind.Whole "seconds") "60" Reload.StartOnly
           row "VDEGroup" "S" Kind.Words "" Reload.StartOnly |> needs "DeviceType" "vde"
           row "VDEPort" "S" (Kind.Whole "") "0" Reload.StartOnly |> needs "DeviceType" "vde"
           row "Address" "HM" Kind.HostAndPort "" Reload.LookedUp

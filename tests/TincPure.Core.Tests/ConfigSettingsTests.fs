@@ -246,17 +246,13 @@ let ``a refused value is named with its place and what is allowed`` () =
         )
 
 [<Fact>]
-let ``a variable that does nothing yet is said to do nothing`` () =
-    let loaded = Files.load (node "UPnPDiscoverWait = 7\nProxy = none\n" [])
-
-    match loaded.Outcome with
-    | Ok settings -> Assert.Equal<string list>([ "UPnPDiscoverWait" ], settings.NotYetApplied)
-    | Error _ -> failwith "refused"
+let ``a variable that does nothing without another is said to do nothing`` () =
+    let loaded = Files.load (node "VDEPort = 7\nProxy = none\n" [])
 
     Assert.Contains(
         { Level = 0
           Priority = Priority.Warning
-          Text = "UPnPDiscoverWait in /c/tinc.conf line 2 has no effect in this version" },
+          Text = "VDEPort in /c/tinc.conf line 2 has no effect without DeviceType = vde" },
         loaded.Log
     )
 

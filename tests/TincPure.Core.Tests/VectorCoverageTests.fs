@@ -10,8 +10,7 @@ let private waiting =
     Map.ofList
         [ "07-device-frames.json", "devices other than Linux TUN and TAP"
           "07-ioctl-numbers.json", "numbers of other systems and devices"
-          "07-uml-vde-handshake.json", "UML and VDE devices"
-          "07-upnp-messages.json", "UPnP" ]
+          "07-uml-vde-handshake.json", "UML and VDE devices" ]
 
 let private root =
     let rec find (folder: DirectoryInfo | null) =

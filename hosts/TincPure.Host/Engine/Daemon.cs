@@ -117,6 +117,12 @@ internal sealed class Daemon(Start start)
             meta.Accept(pair.Tcp);
         if (control is not null)
             meta.Accept(control.Socket);
+        using var mapper = new PortMapper(
+            start.Settings,
+            start.Settings.NetName.IsSome ? "tinc." + start.Settings.NetName.Value : "tinc",
+            device.Interface,
+            [.. udp.Zip(tcp, (one, other) => ((int)other.Port, (int)one.Port))],
+            _log);
         start.ServiceManager.Ready(_log);
         WatchNetwork();
 
