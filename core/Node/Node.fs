@@ -349,7 +349,7 @@ let private connectFailed (turn: Turn) (id: ConnectionId) (reason: string) =
         Links.forget turn connection
 
         match connection.Outgoing with
-        | ValueSome target -> Outgoing.lost turn target
+        | ValueSome target -> Outgoing.lost turn connection target
         | ValueNone -> ()
 
 let private lost (turn: Turn) (id: ConnectionId) (reason: string voption) =

@@ -220,9 +220,21 @@ let succeeded (turn: Turn) (target: NodeName) : unit =
     | ValueSome record -> set turn { record with BackOff = 0 }
     | ValueNone -> ()
 
-/// The connection that served a record is gone: on to the next address at once.
-let lost (turn: Turn) (target: NodeName) : unit =
+/// An active connection that lasted so long was a good one.
+let private goodFor = 5L * Instant.second
+
+/// The connection that served a record is gone: on to the next address at once. After a good one all of them are worth a try again,
+/// first the one that was good, with short pauses after that: the peer may only have been restarted.
+let lost (turn: Turn) (connection: Connection) (target: NodeName) : unit =
+    let wasGood =
+        match connection.Stage with
+        | Established _ -> Instant.between connection.IdSent turn.Now >= goodFor
+        | _ -> false
+
     match tryFind turn target with
+    | ValueSome record when wasGood && not turn.Node.Stopping ->
+        set turn { record with Connection = ValueNone; BackOff = 0; Waiting = false }
+        start turn target
     | ValueSome record ->
         set turn { record with Connection = ValueNone }
         next turn target

@@ -40,7 +40,7 @@ let close (turn: Turn) (id: ConnectionId) (report: Report) (socket: Socket) : un
         | ValueNone -> ()
 
         match connection.Outgoing with
-        | ValueSome target -> Outgoing.lost turn target
+        | ValueSome target -> Outgoing.lost turn connection target
         | ValueNone -> ()
 
 /// The peer broke the rules, or ended the stream.

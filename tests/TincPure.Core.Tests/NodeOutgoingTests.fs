@@ -178,6 +178,23 @@ let ``an answered ping makes the next pause short again`` () =
     Assert.Contains("Trying to re-establish outgoing connection in 5 seconds", rig.LogTexts)
 
 [<Fact>]
+let ``a good connection that is lost is made again at once, the same address first, and the pauses begin short`` () =
+    let fake = withAddresses "fake" [ "198.51.100.1", "655" ]
+    let rig = Rig(settingsWith [ fake ] [ "fake" ])
+    refuseAll rig
+    rig.Start 655
+    rig.WaitSeconds 20
+    open' rig "fake"
+    rig.WaitSeconds 30
+    let peer = List.exactlyOne rig.Peers
+    Assert.True(rig.Node.Outgoing[nodeName "fake"].BackOff >= 15)
+    refuseAll rig
+    rig.Forget()
+    rig.Feed(Lost(peer.Id, ValueNone))
+    Assert.Contains("198.51.100.1 port 655", connects rig)
+    Assert.Contains("Trying to re-establish outgoing connection in 5 seconds", rig.LogTexts)
+
+[<Fact>]
 let ``an alarm tries again at once`` () =
     let fake = withAddresses "fake" [ "198.51.100.1", "655" ]
     let rig = Rig(settingsWith [ fake ] [ "fake" ])

@@ -9,7 +9,7 @@ type DayTests(output: ITestOutputHelper) =
 
     [<Fact>]
     member _.``100 nodes of which one or a link fails each minute stay small, quiet and together``() =
-        let report = Day.run { Nodes = 100; Hours = 0.4; Every = 60.0; Seed = 2UL } output.WriteLine
+        let report = Day.run { Nodes = 100; Hours = 0.25; Every = 60.0; Seed = 2UL } output.WriteLine
 
         output.WriteLine(Day.Report.perChange(report).ToString "0" + " messages for a change")
         Assert.Equal(0, report.Silent)

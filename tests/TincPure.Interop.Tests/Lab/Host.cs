@@ -77,6 +77,12 @@ public sealed class Host : IDisposable
     public void DropUdpFrom(Host other) =>
         Firewall($"ip saddr {other.IPv4} meta l4proto udp drop", $"ip6 saddr {other.IPv6} meta l4proto udp drop");
 
+    /// <summary>Lets nothing in any more, as when the line is cut.</summary>
+    public void Cut() => Firewall("iifname \"eth*\" drop");
+
+    /// <summary>Loses some of what comes in, in percent. (Not every kernel has netem, which could do it on the way.)</summary>
+    public void Lose(int percent) => Firewall($"iifname \"eth*\" numgen random mod 100 < {percent} drop");
+
     public void Open() => Firewall();
 
     /// <summary>How many datagrams the kernel has taken in.</summary>

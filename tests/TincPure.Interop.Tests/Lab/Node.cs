@@ -98,6 +98,13 @@ public sealed class Node : IDisposable
         File.WriteAllLines(path, [.. File.ReadAllLines(path).Where(line => !line.StartsWith(variable)), $"{variable} = {value}"]);
     }
 
+    /// <summary>Puts another line in the place of one in tinc.conf.</summary>
+    public void Replace(string line, string other)
+    {
+        string path = Path.Combine(Folder, "tinc.conf");
+        File.WriteAllLines(path, File.ReadAllLines(path).Select(old => old == line ? other : old));
+    }
+
     /// <summary>Adds lines to the node's own host file.</summary>
     public void HostFile(params string[] lines) => Append(HostFilePath(Name), lines);
 
