@@ -16,6 +16,7 @@ let main args =
     | [| "topology" |] -> TopologyBenchmarks.run ()
     | [| "packets" |] -> PacketBenchmarks.run ()
     | [| "compression" |] -> CompressionBenchmarks.run ()
+    | [| "legacy" |] -> LegacyBenchmarks.run ()
     | [| "node" |] -> NodeBenchmarks.run ()
     | _ -> BenchmarkSwitcher.FromAssembly(typeof<CryptoEntries>.Assembly).Run(args, config) |> ignore
 

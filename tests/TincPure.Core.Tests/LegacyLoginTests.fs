@@ -275,6 +275,43 @@ let ``a responder says nothing about the challenge before the peer has answered 
     Assert.Equal(LegacyLogin.Authenticated, step.Progress)
 
 [<Fact>]
+let ``whatever number a METAKEY holds, the peer sees the same: one challenge`` () =
+    let start = LegacyLogin.AwaitingMetaKey(parametersOf false)
+    let modulus = (parametersOf false).Own.PublicHalf.Modulus
+    let size = (parametersOf false).Own.PublicHalf.Size
+    let random = Random 21
+
+    let hexOf (value: System.Numerics.BigInteger) =
+        Convert.ToHexString(value.ToByteArray(isUnsigned = true, isBigEndian = true)).PadLeft(2 * size, '0')
+
+    let numbers =
+        [ System.Numerics.BigInteger.Zero
+          System.Numerics.BigInteger.One
+          modulus - System.Numerics.BigInteger.One
+          for _ in 1..8 do
+              let bytes = Array.zeroCreate<byte> size
+              random.NextBytes bytes
+              System.Numerics.BigInteger(ReadOnlySpan bytes, isUnsigned = true) % modulus ]
+
+    for number in numbers do
+        let step = receive (metaKeyLine (fun key -> { key with Key = hexOf number })) start |> ok
+
+        match step.Send with
+        | [ Message.Challenge text ] -> Assert.Equal(2 * size, text.Length)
+        | other -> Assert.Fail(string other)
+
+[<Fact>]
+let ``every wrong reply is answered alike, however much of it is right`` () =
+    let good = goodReply ()
+    let expected = logOf (receive ("3 " + String('0', good.Length)) (replying ()))
+    Assert.NotEmpty expected
+
+    for at in 0 .. good.Length - 1 do
+        let wrong = if good[at] = '0' then '1' else '0'
+        let reply = good.Substring(0, at) + string wrong + good.Substring(at + 1)
+        Assert.Equal<string list>(expected, logOf (receive ("3 " + reply) (replying ())))
+
+[<Fact>]
 let ``in each state only one request is allowed`` () =
     let states = [ LegacyLogin.AwaitingMetaKey(parametersOf false); challenging (); replying () ]
 
