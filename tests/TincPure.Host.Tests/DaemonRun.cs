@@ -105,10 +105,14 @@ internal sealed partial class DaemonRun : IDisposable
         return ([.. lines.Where(line => !IsAdvice(line)).Select(Normal)], process.ExitCode);
     }
 
-    /// <summary>After a bad value we say what would be right, and of some we say that they do nothing; stock does not.</summary>
+    /// <summary>
+    /// After a bad value we say what would be right, of some we say that they do nothing, and at the end what the runtime
+    /// cost; stock does not.
+    /// </summary>
     private static bool IsAdvice(string line) =>
         line.Contains(" is not allowed; allowed: ", StringComparison.Ordinal)
-        || line.EndsWith(" has no effect in this version", StringComparison.Ordinal);
+        || line.Contains(" has no effect without ", StringComparison.Ordinal)
+        || line.Contains(" Garbage was collected ", StringComparison.Ordinal);
 
     private void StopWhenReady(System.Diagnostics.Process process, List<string> lines)
     {
