@@ -9,13 +9,15 @@ public class KeyExpiryTests(KeyExpiryTests.Story story) : IClassFixture<KeyExpir
     public async Task Keys_are_renewed_under_traffic_without_loss(Pairing pairing)
     {
         PingReport report = await story[pairing];
-        int allowed = pairing == Pairing.OursCallsOurs ? 0 : (await story[Pairing.StockCallsStock]).Lost;
+        // Stock tinc has one key at a time: a datagram that overtakes the word that the key is new is lost, whoever sent it. In one
+        // trial of its own kind that happens at some changes and not at others.
+        int allowed = pairing == Pairing.OursCallsOurs ? 0 : Math.Max(Story.Expiries, (await story[Pairing.StockCallsStock]).Lost);
         Assert.True(report.Lost <= allowed, $"{report}, and {allowed} lost pings would be as stock tinc does");
     }
 
     public sealed class Story : Trials<Pairing, PingReport>
     {
-        private const int Expiries = 3;
+        public const int Expiries = 3;
 
         protected override IEnumerable<Pairing> Keys => Enum.GetValues<Pairing>();
 
