@@ -44,7 +44,7 @@ public sealed partial class Stage : IAsyncDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
 
     // After so long a daemon that does not answer and has not closed the connection either has lost the thread.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly Mesh _mesh;
     private readonly Node _alpha;
