@@ -12,7 +12,9 @@ usage: ./build.sh COMMAND [ARGUMENTS]
 
   demo          build, then run a three-node mesh with a stock tinc node in it
   test [ARGS]   install what the tests need, build, check the format, fuzz shortly, run all tests; ARGS go to `dotnet test`
-  publish [RID] put ready-to-run `tinc` and `tincd` into out/ (for this machine, or for RID into out-RID/)
+  publish [RID | framework]
+                put ready-to-run `tinc` and `tincd` into out/, a file each that needs no .NET installed (for this machine, or for
+                RID into out-RID/); `framework`: smaller ones into out-framework/, which need the .NET runtime
   soak [FILTER] run the tests with real daemons that take up to an hour each: silence, full load, 50 peers, trouble in a
                 mixed mesh (TINCPURE_INTEROP_MINUTES, 20 if not set), 100 daemons that restart, reboots; FILTER is part of their names
   day [N HOURS] simulate a mesh of N nodes, of which one or a link fails each minute, for so many hours (100 nodes, 24 hours)
@@ -31,10 +33,17 @@ build() { dotnet build TincPure.sln -c "$configuration" -v quiet --nologo; }
 
 publish() {
     local rid=${1:-} out=out arguments=() program
-    if [ -n "$rid" ]; then
-        out=out-$rid
-        arguments=(-r "$rid")
-    fi
+    case "$rid" in
+        "") ;;
+        framework)
+            out=out-framework
+            arguments=(-p:SelfContained=false -p:PublishSingleFile=false -p:PublishTrimmed=false -p:PublishReadyToRunComposite=false)
+            ;;
+        *)
+            out=out-$rid
+            arguments=(-r "$rid")
+            ;;
+    esac
     rm -rf "$out" # never overwrite in place what a running program has mapped
     for program in tinc tincd; do
         dotnet publish "hosts/$program" -c "$configuration" -v quiet --nologo -o "$out" \
