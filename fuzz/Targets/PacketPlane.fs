@@ -146,7 +146,10 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
             | UnknownSource _ -> behaviour.Saw "stranger"
             | Captured frame ->
                 behaviour.Saw("captured", frame.Length)
-                Target.check (frame.Length <= Protocol.mtu) "more captured than a frame can hold"
+                // A peer's packet of the greatest length gets an Ethernet header in front.
+                Target.check
+                    (frame.Length <= Ethernet.headerSize + Protocol.mtu)
+                    "more captured than a frame can hold"
             | Traffic(_, counts) -> behaviour.Saw("traffic", counts.Length)
 
     let carryOut (act: Outbox -> unit) =
