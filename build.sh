@@ -80,6 +80,9 @@ run_tests() {
         failed=$((failed + f)) passed=$((passed + p)) skipped=$((skipped + s))
     done
     rm -f "$log"
+    if [ "$skipped" != 0 ]; then
+        echo "Skipped: tests that take up to an hour each, which \`./build.sh soak\` runs${missing:+, and those that need what is missing (see the beginning)}."
+    fi
     summary="$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ] && [ "$passed" != 0 ]
 }
@@ -98,9 +101,10 @@ fuzz_shortly() {
 }
 
 run_all() {
-    local problems=() summary="0 passed, 0 failed"
+    local problems=() summary="0 passed, 0 failed" missing=
     if ! tests/tools/prepare.sh; then
-        echo "The tests that need what is missing say so." >&2
+        echo "The tests that need what is missing are skipped, or fail in CI." >&2
+        missing=yes
         [ "${CI:-}" != true ] || problems+=("prerequisites are missing")
     fi
     build

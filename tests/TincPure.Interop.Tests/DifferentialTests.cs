@@ -5,6 +5,7 @@ using Xunit.Abstractions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>The same command lines in the same folders for the stock program and for ours.</summary>
+[Collection(nameof(Alone))]
 public class DifferentialTests(ITestOutputHelper output)
 {
     /// <summary>Fewer would not be worth the name.</summary>

@@ -5,6 +5,7 @@ using Xunit.Abstractions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>As much as the machine carries, for a long time: two nodes of ours, TCP one way and then the other, pings beside it.</summary>
+[Collection(nameof(Alone))]
 public partial class FullLoadTests(ITestOutputHelper output)
 {
     /// <summary>Megabytes: what the first rounds settle at may grow by that much, and no daemon may ever take more than the last.</summary>

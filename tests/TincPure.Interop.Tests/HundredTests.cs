@@ -4,6 +4,7 @@ using Xunit.Abstractions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>A hundred real daemons that are started again all at once. <c>./build.sh soak Hundred</c></summary>
+[Collection(nameof(Alone))]
 public class HundredTests(ITestOutputHelper output)
 {
     private const int Count = 100, Hubs = 4;

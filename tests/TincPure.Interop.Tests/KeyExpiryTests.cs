@@ -1,6 +1,7 @@
 namespace TincPure.Interop.Tests;
 
 /// <summary>Keys that last only seconds, under traffic. The yardstick is what stock tinc loses among its own kind.</summary>
+[Collection(nameof(Alone))]
 public class KeyExpiryTests(KeyExpiryTests.Story story) : IClassFixture<KeyExpiryTests.Story>
 {
     public static readonly TheoryData<Pairing> EachWay = Pairings.Cases;

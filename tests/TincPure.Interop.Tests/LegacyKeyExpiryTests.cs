@@ -4,6 +4,7 @@ namespace TincPure.Interop.Tests;
 /// Legacy keys that last only seconds, under traffic. The protocol itself loses what is on its way under a key that was just
 /// replaced (spec 08 §17); the yardstick is what two stock nodes lose.
 /// </summary>
+[Collection(nameof(Alone))]
 public class LegacyKeyExpiryTests(LegacyKeyExpiryTests.Story story) : IClassFixture<LegacyKeyExpiryTests.Story>
 {
     private const int Expiries = 2;

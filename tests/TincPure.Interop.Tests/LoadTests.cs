@@ -3,6 +3,7 @@ using Xunit.Abstractions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>Two nodes under load, with UDP and without.</summary>
+[Collection(nameof(Alone))]
 public class LoadTests(LoadTests.Meshes meshes, ITestOutputHelper output) : IClassFixture<LoadTests.Meshes>
 {
     public static readonly TheoryData<Pairing, bool> EachWay = Meshes.Cases.Theory();

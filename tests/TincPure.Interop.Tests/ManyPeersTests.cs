@@ -7,6 +7,7 @@ using Xunit.Abstractions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>One node sends to many at once: everybody gets a share, and no flow's packets change places.</summary>
+[Collection(nameof(Alone))]
 public class ManyPeersTests(ITestOutputHelper output)
 {
     private const int Inet = 2, Stream = 1, Datagram = 2, Port = 7000, DatagramSize = 300;

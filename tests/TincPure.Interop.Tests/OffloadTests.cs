@@ -6,6 +6,7 @@ namespace TincPure.Interop.Tests;
 /// Packets come and go as super-packets, and nobody may notice: what goes into the device of one node is held, packet by packet,
 /// against what comes out of that of the other.
 /// </summary>
+[Collection(nameof(Alone))]
 public class OffloadTests(OffloadTests.Meshes meshes, ITestOutputHelper output) : IClassFixture<OffloadTests.Meshes>
 {
     private const int Bursts = 400;

@@ -4,6 +4,7 @@ using Xunit.Abstractions;
 namespace TincPure.Interop.Tests;
 
 /// <summary>How soon traffic is back when a machine was switched off and on, and what becomes of the first packet to a node.</summary>
+[Collection(nameof(Alone))]
 public class RebootTests(RebootTests.Story story, ITestOutputHelper output) : IClassFixture<RebootTests.Story>
 {
     private const int Times = 5;
