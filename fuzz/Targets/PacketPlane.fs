@@ -146,9 +146,9 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
             | UnknownSource _ -> behaviour.Saw "stranger"
             | Captured frame ->
                 behaviour.Saw("captured", frame.Length)
-                // A peer's packet of the greatest length gets an Ethernet header in front.
+                // The largest are those that were unpacked, with an Ethernet header in front.
                 Target.check
-                    (frame.Length <= Ethernet.headerSize + Protocol.mtu)
+                    (frame.Length <= Ethernet.headerSize + Protocol.maxSize)
                     "more captured than a frame can hold"
             | Traffic(_, counts) -> behaviour.Saw("traffic", counts.Length)
 
@@ -280,7 +280,8 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
 
             forged source datagram
         | 8 -> fromSocket (endpoint ()) (Array.append (ids (tape.Below peers.Length)) (frame ()))
-        | 9 -> apply (RouteFrame(tape.Below 9, frame ()))
+        // The control plane takes no longer frames from meta connections.
+        | 9 -> apply (RouteFrame(tape.Below 9, Array.truncate (Protocol.maxSize - 12) (frame ())))
         | 10 ->
             let peer = somePeer ()
             let datagram = if tape.Flag() then genuine peer else frame ()

@@ -146,7 +146,7 @@ public sealed partial class Stage : IAsyncDisposable
         List<byte> answer = [];
         byte[] buffer = new byte[4096];
         // A daemon that keeps a stranger waits for more from it: silence is waited for longer than for the end of an answer.
-        for (int silence = 0; silence < (answer.Count > 0 ? 2 : 15) && There(); silence++)
+        for (int silence = 0; silence < (answer.Count > 0 ? 2 : 50) && There(); silence++)
         {
             for (; stranger.Poll(TimeSpan.FromMilliseconds(20), SelectMode.SelectRead); silence = 0)
             {
