@@ -7,6 +7,7 @@ namespace TincPure.Interop.Tests;
 /// The same stories are told to a stock daemon and to ours: what they answer, what they pass on and when they hang up must be the same, or
 /// the difference stands in <see cref="Differences"/>.
 /// </summary>
+[Collection(nameof(Alone))]
 public class DialogueTests(ITestOutputHelper output)
 {
     [LabFact]
