@@ -146,7 +146,9 @@ public sealed partial class Stage : IAsyncDisposable
         List<byte> answer = [];
         byte[] buffer = new byte[4096];
         // A daemon that keeps a stranger waits for more from it: silence is waited for longer than for the end of an answer.
-        for (int silence = 0; silence < (answer.Count > 0 ? 2 : 50) && There(); silence++)
+        // One that is not there may not have been let in yet, so it has to be missed twice.
+        int missed = 0;
+        for (int silence = 0; silence < (answer.Count > 0 ? 2 : 50) && missed < 2; silence++)
         {
             for (; stranger.Poll(TimeSpan.FromMilliseconds(20), SelectMode.SelectRead); silence = 0)
             {
@@ -154,6 +156,8 @@ public sealed partial class Stage : IAsyncDisposable
                 if (count == 0) break;
                 answer.AddRange(buffer.AsSpan(0, count));
             }
+
+            missed = There() ? 0 : missed + 1;
         }
 
         for (int count; stranger.Poll(TimeSpan.Zero, SelectMode.SelectRead) && (count = Receive(stranger, buffer)) > 0;) answer.AddRange(buffer.AsSpan(0, count));
