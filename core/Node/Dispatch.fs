@@ -132,7 +132,7 @@ let private line (turn: Turn) (connection: Connection) (text: string) =
         match struct (connection.Stage, message) with
         | struct (Established peer, message) -> established turn connection peer text message
         | struct (Authenticating(peer, _), Message.Ack(port, weight, options)) ->
-            Login.ackReceived turn connection peer port weight options
+            Activation.ackReceived turn connection peer port weight options
         | struct (Proving(peer, identity, state), message) ->
             Login.legacyReceived turn connection peer identity state message
         | struct (Upgrading peer, Message.AckUpgrade key) -> Login.upgradeReceived turn connection peer key
@@ -168,7 +168,7 @@ let private sessionEvent (turn: Turn) (id: ConnectionId) (event: Stream.Event) =
     | ValueNone -> ()
     | ValueSome connection ->
         match struct (event, connection.Stage) with
-        | struct (Stream.HandshakeComplete, Authenticating(peer, _)) -> Login.sendAck turn connection peer
+        | struct (Stream.HandshakeComplete, Authenticating(peer, _)) -> Activation.sendAck turn connection peer
         | struct (Stream.HandshakeComplete, _) -> ()
         | struct (Stream.Record(recordType, data), Inviting stage) ->
             Invitations.recordReceived turn connection stage recordType data

@@ -52,10 +52,7 @@ let private ends turn name sender (from: NodeName) (target: NodeName) : struct (
         Reachability.settle turn
         ValueSome(struct (turn.Peer origin.Index, turn.Peer target.Index))
 
-let private send (turn: Turn) (target: PeerState) (message: Message) =
-    match Peers.nextHopConnection turn target.Index with
-    | ValueSome hop -> Wire.send turn hop message
-    | ValueNone -> ()
+let private send (turn: Turn) (target: PeerState) (message: Message) = Wire.sendTowards turn target.Index message
 
 let private askKey (turn: Turn) (peer: PeerState) =
     send turn peer (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.ReqPubkey))
@@ -110,8 +107,7 @@ let private requestForUs (turn: Turn) (sender: string) (line: string) (origin: P
     | _ when origin.Index = 0 -> ()
     | _ when not origin.Reachable ->
         error turn ("Got REQ_KEY from " + sender + " origin " + origin.Name.Text + " which is not reachable")
-    | _ when not origin.Sptps && (request.IsLegacy || turn.Node.OwnKey.IsNone) ->
-        Tunnels.giveLegacyKey turn origin.Index
+    | _ when not origin.Sptps && (request.IsLegacy || turn.Node.OwnKey.IsNone) -> LegacyKeys.give turn origin.Index
     | KeyRequest.Legacy ->
         // A plain request from an SPTPS node makes stock daemons abort; there is no legacy key to answer with.
         warn turn DebugLevel.protocol ("Got REQ_KEY for a legacy key from " + label + ", ignoring")
@@ -209,12 +205,12 @@ let private useReflexive (turn: Turn) (index: int) (reflexive: Address voption) 
 /// innocent relay's (spec 08 §25). Without a word where the legacy protocol is switched off.
 let private legacyAnswer (turn: Turn) (origin: PeerState) (answer: AnsKey) =
     if turn.Node.Settings.LegacyProtocol then
-        Tunnels.dropLegacyKey turn origin.Index
+        LegacyKeys.drop turn origin.Index
 
         match PacketKey.ofWire answer.Key answer.Cipher answer.Digest answer.MacLength answer.Compression with
         | Error problem -> error turn ("Node " + Label.peer turn.Node origin + " " + PacketKey.errorText problem)
         | Ok key ->
-            Tunnels.useLegacyKey turn origin.Index key
+            LegacyKeys.take turn origin.Index key
             useReflexive turn origin.Index answer.Reflexive
 
 let private answerForUs (turn: Turn) (origin: PeerState) (answer: AnsKey) =
@@ -275,7 +271,7 @@ let keyChanged (turn: Turn) (from: ConnectionId) (sender: string) (line: string)
     match NodeName.tryParse name |> ValueOption.bind (Peers.tryFind turn) with
     | ValueSome peer ->
         if not peer.Sptps && peer.Index <> 0 then
-            Tunnels.dropLegacyKey turn peer.Index
+            LegacyKeys.drop turn peer.Index
 
         Wire.forward turn from "KEY_CHANGED" line
     | ValueNone -> error turn ("Got KEY_CHANGED from " + sender + " origin " + name + " which does not exist")

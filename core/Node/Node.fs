@@ -134,7 +134,7 @@ let private expireKeys (turn: Turn) =
     let settings = turn.Node.Settings
     turn.Log(DebugLevel.status, Priority.Info, "Expiring symmetric keys")
     Wire.broadcast turn (Message.KeyChanged(turn.RandomUInt32(), turn.Node.Own.Text))
-    Tunnels.renewLegacyKeys turn
+    LegacyKeys.renewAll turn
     Tunnels.rekeyAll turn
 
     turn.Node <-

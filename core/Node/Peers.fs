@@ -21,6 +21,9 @@ let pathMtuSettings (node: Node) (peer: PeerState) : PathMtu.Settings =
       PingInterval = node.Settings.PingInterval
       Limit = limit }
 
+/// Bytes of replay bitmap of a new session or legacy key (spec 01 §11.4, spec 03 §13).
+let replayWindow (node: Node) : int = ValueOption.defaultValue 32 node.Settings.ReplayWindow
+
 let private create (node: Node) (index: int) (name: NodeName) (now: Instant) : PeerState =
     let settings: PathMtu.Settings =
         { Label = name.Text

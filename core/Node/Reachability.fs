@@ -35,7 +35,7 @@ let private cameUp (turn: Turn) (index: int) =
 
     // It need not ask first (spec 08 §8).
     if not peer.Sptps && peer.Connection.IsSome then
-        Tunnels.giveLegacyKey turn index
+        LegacyKeys.give turn index
 
     Scripts.host turn peer true
 

@@ -200,17 +200,12 @@ let private keySettings (turn: Turn) (peer: PeerState) (ownKey: Ed25519.KeyPair)
       OwnKey = ownKey
       PeerKey = peer.PublicKey }
 
-let private sendTowards (turn: Turn) (index: int) (message: Message) =
-    match Peers.nextHopConnection turn index with
-    | ValueSome hop -> Wire.send turn hop message
-    | ValueNone -> ()
-
 let private answerKey (turn: Turn) (peer: PeerState) (datagram: byte[]) =
     let level = turn.Node.Settings.Compression
 
     turn.SetPeer { turn.Peer peer.Index with ReceiveCompression = level }
 
-    sendTowards
+    Wire.sendTowards
         turn
         peer.Index
         (Message.AnsKey
@@ -229,9 +224,6 @@ let private carrier (way: KeyExchange.Way) : Carrier =
     | KeyExchange.KeyAnswer -> Carrier.KeyAnswer
     | KeyExchange.RawTcp
     | KeyExchange.Udp -> Carrier.RawTcp
-
-/// Bytes of replay bitmap of a new session (spec 01 §11.4).
-let private replayWindow (node: Node) = ValueOption.defaultValue 32 node.Settings.ReplayWindow
 
 let private exchange (turn: Turn) (index: int) (input: KeyExchange.Input) : unit =
     match turn.Node.OwnKey with
@@ -256,14 +248,14 @@ let private exchange (turn: Turn) (index: int) (input: KeyExchange.Input) : unit
                 turn.SetPeer { turn.Peer index with ReceiveCompression = turn.Node.Settings.Compression }
 
                 let text = Base64.encode (ReadOnlySpan datagram)
-                sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.StartSptps text))
+                Wire.sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.StartSptps text))
             | KeyExchange.SendKeyAnswer datagram -> answerKey turn peer datagram
             | KeyExchange.AskPublicKey ->
                 // Somebody may have put its host file there meanwhile.
                 turn.Emit(ReadHostFile peer.Name)
-                sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.ReqPubkey))
+                Wire.sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.ReqPubkey))
             | KeyExchange.StartSession(sendKey, receiveKey) ->
-                turn.Packet(PacketCommand.StartSession(index, sendKey, receiveKey, replayWindow turn.Node))
+                turn.Packet(PacketCommand.StartSession(index, sendKey, receiveKey, Peers.replayWindow turn.Node))
             | KeyExchange.UseSendKey key -> turn.Packet(PacketCommand.UseSendKey(index, key))
             | KeyExchange.OfferReceiveKey key -> turn.Packet(PacketCommand.OfferReceiveKey(index, key))
             | KeyExchange.ActivateReceiveKey -> turn.Packet(PacketCommand.ActivateReceiveKey index)
@@ -276,91 +268,11 @@ let private exchange (turn: Turn) (index: int) (input: KeyExchange.Input) : unit
 /// Feeds the peer's key exchange.
 let keys (turn: Turn) (index: int) (input: KeyExchange.Input) : unit = exchange turn index input
 
-// ---- Legacy keys
-
-/// Do we exchange keys with nodes that have no SPTPS?
-let private speaksLegacy (turn: Turn) = turn.Node.Settings.LegacyProtocol
-
-/// Bytes of replay bitmap for legacy nodes (spec 03 §13).
-let private legacyReplayWindow (node: Node) = ValueOption.defaultValue 32 node.Settings.ReplayWindow
-
-/// Makes a key for what the node sends us, and tells it (ANS_KEY). It voids the one before.
-let giveLegacyKey (turn: Turn) (index: int) : unit =
-    if speaksLegacy turn && index <> 0 then
-        let settings = turn.Node.Settings
-        let algorithms = settings.PacketAlgorithms
-        let random = turn.RandomBytes(PacketAlgorithms.materialLength algorithms)
-        let key = PacketKey.create algorithms settings.Compression random
-        let peer = turn.Peer index
-
-        turn.SetPeer { peer with LegacyKeyGiven = true }
-
-        turn.Packet(PacketCommand.GiveLegacyKey(index, key, legacyReplayWindow turn.Node))
-
-        sendTowards
-            turn
-            index
-            (Message.AnsKey
-                { From = turn.Node.Own
-                  To = peer.Name
-                  Key = Convert.ToHexString key.Material
-                  Cipher = PacketAlgorithms.cipherNid algorithms
-                  Digest = PacketAlgorithms.digestNid algorithms
-                  MacLength = PacketAlgorithms.announcedMacLength algorithms
-                  Compression = settings.Compression
-                  Reflexive = ValueNone })
-
-/// The node's key is void; it may be asked for another one at once.
-let dropLegacyKey (turn: Turn) (index: int) : unit =
-    let peer = turn.Peer index
-
-    if peer.LegacyKey.IsSome then
-        turn.Packet(PacketCommand.DropLegacySendKey index)
-
-    turn.SetPeer { peer with LegacyKey = ValueNone; LegacyKeyAsked = Instant.never }
-
-/// The node gave us a key.
-let useLegacyKey (turn: Turn) (index: int) (key: PacketKey) : unit =
-    turn.SetPeer
-        { turn.Peer index with
-            LegacyKey = ValueSome key.Algorithms
-            SendCompression = key.Compression }
-
-    turn.Packet(PacketCommand.UseLegacyKey(index, key))
-
-/// Our key for the node is void.
-let private withdrawLegacyKey (turn: Turn) (index: int) =
-    let peer = turn.Peer index
-
-    if peer.LegacyKeyGiven then
-        turn.SetPeer { peer with LegacyKeyGiven = false }
-        turn.Packet(PacketCommand.DropLegacyReceiveKey index)
-
-/// All keys that legacy nodes have of us are renewed: those with whom we talk get the next one at once, which keeps NATs open, the
-/// others when they ask. First withdrawn, then given, unlike stock (spec 03 §12.4).
-let renewLegacyKeys (turn: Turn) : unit =
-    for peer in Vector.toArray turn.Node.Peers do
-        if peer.LegacyKeyGiven then
-            if peer.Reachable && (peer.Connection.IsSome || peer.Discovery.Confirmed) then
-                giveLegacyKey turn peer.Index
-            else
-                withdrawLegacyKey turn peer.Index
-
-/// A node that does not answer is asked again after so many seconds.
-let private legacyPatience = 10
-
-let private askLegacyKey (turn: Turn) (index: int) =
-    let peer = turn.Peer index
-
-    if turn.Now >= Instant.addSeconds legacyPatience peer.LegacyKeyAsked then
-        turn.SetPeer { peer with LegacyKeyAsked = turn.Now }
-        sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.Legacy))
-
 /// Key exchange, UDP state and path MTU begin anew, as after each change of reachability (spec 04 §4.3).
 let reset (turn: Turn) (index: int) : unit =
     exchange turn index KeyExchange.Reset
-    dropLegacyKey turn index
-    withdrawLegacyKey turn index
+    LegacyKeys.drop turn index
+    LegacyKeys.withdraw turn index
     Peers.unconfirm turn (turn.Peer index)
     discover turn index UdpDiscovery.Reset
 
@@ -381,15 +293,15 @@ let private tcpOnly (turn: Turn) (peer: PeerState) = Options.has Options.tcpOnly
 
 /// One look at the tunnel of a node without SPTPS (spec 03 §9); when the next one is due.
 let private lookAtLegacy (turn: Turn) (index: int) (withMtu: bool) : Instant =
-    if not (speaksLegacy turn) then
+    if not (LegacyKeys.isSpoken turn) then
         Instant.distant
     else
         if not (turn.Peer index).LegacyKeyGiven then
-            giveLegacyKey turn index
+            LegacyKeys.give turn index
 
         if (turn.Peer index).LegacyKey.IsNone then
-            askLegacyKey turn index
-            Instant.addSeconds legacyPatience (turn.Peer index).LegacyKeyAsked
+            LegacyKeys.ask turn index
+            Instant.addSeconds LegacyKeys.patience (turn.Peer index).LegacyKeyAsked
         else
             discover
                 turn

@@ -131,6 +131,12 @@ let forward (turn: Turn) (from: ConnectionId) (name: string) (line: string) : un
             if connection.Id <> from then
                 sendLine turn connection.Id bytes
 
+/// A message to a node that may be far away: to the neighbour in front of it.
+let sendTowards (turn: Turn) (index: int) (message: Message) : unit =
+    match Peers.nextHopConnection turn index with
+    | ValueSome hop -> send turn hop message
+    | ValueNone -> ()
+
 /// A received line towards one connection, byte for byte or with something appended.
 let passOn (turn: Turn) (target: ConnectionId) (name: string) (line: string) : unit =
     if turn.Shows DebugLevel.meta then

@@ -126,6 +126,7 @@ internal sealed class Daemon(Start start)
         start.ServiceManager.Ready(_log);
         WatchNetwork();
 
+        PauseWatch.Start();
         var exitCode = loop.Run();
         start.ServiceManager.Stopping();
         meta.StopAccepting();
@@ -134,9 +135,11 @@ internal sealed class Daemon(Start start)
             DebugLevel.status,
             Priority.Debug,
             "Garbage was collected " + GC.CollectionCount(0) + " times, in "
-                + GC.GetTotalPauseDuration().TotalMilliseconds.ToString("F1", CultureInfo.InvariantCulture) + " ms in all");
+                + Milliseconds(GC.GetTotalPauseDuration()) + " ms in all, " + Milliseconds(PauseWatch.Longest) + " ms at most");
         return exitCode;
     }
+
+    private static string Milliseconds(TimeSpan time) => time.TotalMilliseconds.ToString("F1", CultureInfo.InvariantCulture);
 
     private void WatchNetwork()
     {

@@ -74,7 +74,7 @@ internal sealed partial class Scratch : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [GeneratedRegex(@"/\S*/root/usr/sbin/tinc")]
+    [GeneratedRegex(@"/\S+/sbin/tinc")]
     private static partial Regex StockProgram();
 
     [GeneratedRegex("/[A-Za-z0-9_-]{48}(?=\n)")]
