@@ -22,6 +22,7 @@ usage: ./build.sh COMMAND [ARGUMENTS]
   fuzz [ARGS]   run the fuzz targets, for a minute if nothing else is said; ARGS go to the runner (see fuzz/README.md)
   format        lay out all source files
   check-format  fail if `format` would change anything
+  manual        write the table of docs/configuration.md anew, from the one in the code
   build         build the solution
   help          this text
 USAGE
@@ -130,6 +131,7 @@ case "$command" in
     fuzz) dotnet run --project fuzz -c "$configuration" -- "$@" ;;
     format) format ;;
     check-format) check_format ;;
+    manual) TINCPURE_WRITE_MANUAL=1 dotnet test tests/TincPure.Core.Tests -c "$configuration" --nologo --filter ManualTests ;;
     help | -h | --help) usage ;;
     *)
         usage >&2

@@ -105,7 +105,7 @@ let all: Command list =
       command "sign" "[FILE]" File "Sign a file, or standard input."
       command "verify" "NODE|.|* [FILE]" Node "Check the signature of a file, or of standard input."
       command "edit" "FILE" File "Edit a file of the configuration."
-      command "help" "[COMMAND]" Nothing "Print the usage text, or help about a command."
+      command "help" "[COMMAND|VARIABLE|variables]" Nothing "Print the usage text, or help about a command or a variable."
       command "version" "" Nothing "Print the version." |> having [ json ]
       command "status" "" Nothing "Tell in one line each how the other nodes are."
       |> having [ json; switch "--watch" "Again and again." ]

@@ -66,6 +66,6 @@ Valid commands are:
   doctor [LOGFILE]           Look for what is usually wrong
   completion SHELL           Print a completion script for bash, zsh, fish or powershell
 
-COMMAND --help tells more about one command. dump, info, fsck, invite, version, status, why, events and doctor print JSON with --json.
+COMMAND --help tells more about one command, help VARIABLE about a variable, help variables names all. dump, info, fsck, invite, version, status, why, events and doctor print JSON with --json.
 
 """

@@ -65,11 +65,18 @@ internal static class CommandTable
     /// <summary>A command without options of its own.</summary>
     private static Command Plain(Func<Session, string[], int> command) => (session, words, _) => command(session, words);
 
-    /// <summary>Help about a command, if one is named; the usage text, whatever else stands there.</summary>
-    private static int Help(Session session, string[] words) =>
-        words is [var name] && Catalogue.tryFind(name).IsSome
-            ? session.Execute([name, "--help"])
-            : ShowUsage(session);
+    /// <summary>Help about a command or a variable, if one is named; the usage text, whatever else stands there.</summary>
+    private static int Help(Session session, string[] words)
+    {
+        if (words is not [var name])
+            return ShowUsage(session);
+        if (Catalogue.tryFind(name).IsSome)
+            return session.Execute([name, "--help"]);
+        if (Manual.tryHelp(name) is not { IsSome: true } help)
+            return ShowUsage(session);
+        session.Terminal.Write(help.Value);
+        return 0;
+    }
 
     private static int Version(Session session, string[] words, Switches switches)
     {
