@@ -10,6 +10,7 @@ open System.Buffers.Binary
 open System.Runtime.CompilerServices
 open System.Security.Cryptography
 open Microsoft.FSharp.NativeInterop
+open TincPure.Crypto.Poly1305Lanes
 open TincPure.Primitives
 
 /// Keys are 64 bytes in the protocol, of which the first 32 are used.
@@ -27,6 +28,11 @@ let private nonce (seqno: uint64) = BinaryPrimitives.ReverseEndianness seqno
 
 let private blocksFor (bytes: int) = (bytes + ChaCha20.BlockSize - 1) / ChaCha20.BlockSize
 
+/// Data bytes that the first chunk of key stream is enough for, behind block 0: one pass goes over those. Longer records, of
+/// meta connections only, are encrypted and authenticated one after the other.
+[<Literal>]
+let private FirstSize = 1472
+
 /// Block 0 and as much of the stream behind it as `length` bytes want and one chunk holds.
 let private firstChunk (key: ReadOnlySpan<byte>) (seqno: uint64) (length: int) (chunk: Span<byte>) =
     let blocks = min (1 + blocksFor length) (ChaCha20.ChunkSize / ChaCha20.BlockSize)
@@ -40,7 +46,7 @@ let private encrypt
     (target: Span<byte>)
     (chunk: Span<byte>)
     =
-    let first = min source.Length (ChaCha20.ChunkSize - ChaCha20.BlockSize)
+    let first = min source.Length FirstSize
     Bytes.xor (source.Slice(0, first)) (chunk.Slice ChaCha20.BlockSize) target
     let mutable at = first
     let mutable counter = uint64 (ChaCha20.ChunkSize / ChaCha20.BlockSize)
@@ -52,48 +58,91 @@ let private encrypt
         at <- at + count
         counter <- counter + uint64 (ChaCha20.ChunkSize / ChaCha20.BlockSize)
 
+/// `seal` with a Poly1305 kernel of one's choice, which the processor must have.
+[<SkipLocalsInit>]
+let sealWith
+    (kernel: Poly1305.Kernel)
+    (key: ReadOnlySpan<byte>)
+    (seqno: uint64)
+    (plaintext: ReadOnlySpan<byte>)
+    (target: Span<byte>)
+    : unit =
+    let length = plaintext.Length
+    let chunk = stackBytes ChaCha20.ChunkSize
+    let tag = target.Slice(length, TagSize)
+    firstChunk key seqno length chunk
+
+    if length <= FirstSize then
+        let stream = chunk.Slice ChaCha20.BlockSize
+        Poly1305.passOver kernel Pass.seal (chunk.Slice(0, Poly1305.KeySize)) plaintext stream target tag
+    else
+        let oneTimeKey = stackBytes Poly1305.KeySize
+        chunk.Slice(0, Poly1305.KeySize).CopyTo oneTimeKey
+        encrypt key seqno plaintext target chunk
+        Poly1305.tagWith kernel oneTimeKey (target.Slice(0, length)) tag
+
 /// Encrypts `plaintext` into `target` and appends the tag: `plaintext.Length + 16` bytes are written. `key` is 32 bytes
 /// or more. `target` may start where `plaintext` starts, but must not overlap it in any other way. Never seal twice
 /// with one key and number.
-[<SkipLocalsInit>]
 let seal (key: ReadOnlySpan<byte>) (seqno: uint64) (plaintext: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
-    let length = plaintext.Length
-    let chunk = stackBytes ChaCha20.ChunkSize
-    let oneTimeKey = stackBytes Poly1305.KeySize
-    firstChunk key seqno length chunk
-    chunk.Slice(0, Poly1305.KeySize).CopyTo oneTimeKey
-    encrypt key seqno plaintext target chunk
-    Poly1305.tag oneTimeKey (target.Slice(0, length)) (target.Slice(length, TagSize))
-
-let private tagMatches (chunk: Span<byte>) (ciphertext: ReadOnlySpan<byte>) (tag: ReadOnlySpan<byte>) =
-    let expected = stackBytes TagSize
-    Poly1305.tag (chunk.Slice(0, Poly1305.KeySize)) ciphertext expected
-    CryptographicOperations.FixedTimeEquals(expected, tag)
+    sealWith Poly1305.kernel key seqno plaintext target
 
 /// True if the tag at the end of `sealed` is right; decrypts nothing.
 [<SkipLocalsInit>]
 let verify (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte>) : bool =
-    let length = sealed'.Length - TagSize
-    let chunk = stackBytes ChaCha20.ChunkSize
-
-    length >= 0
-    && (firstChunk key seqno 0 chunk
-        tagMatches chunk (sealed'.Slice(0, length)) (sealed'.Slice length))
-
-/// Checks the tag at the end of `sealed` and only then decrypts what is before it into `target` (`sealed.Length - 16`
-/// bytes; may start where `sealed` starts). False, and nothing written, if the tag is wrong or `sealed` is too short.
-[<SkipLocalsInit>]
-let tryOpen (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte>) (target: Span<byte>) : bool =
     let length = sealed'.Length - TagSize
 
     if length < 0 then
         false
     else
         let chunk = stackBytes ChaCha20.ChunkSize
+        let expected = stackBytes TagSize
+        firstChunk key seqno 0 chunk
+        Poly1305.tag (chunk.Slice(0, Poly1305.KeySize)) (sealed'.Slice(0, length)) expected
+        CryptographicOperations.FixedTimeEquals(expected, sealed'.Slice length)
+
+/// `tryOpen` with a Poly1305 kernel of one's choice, which the processor must have.
+[<SkipLocalsInit>]
+let tryOpenWith
+    (kernel: Poly1305.Kernel)
+    (key: ReadOnlySpan<byte>)
+    (seqno: uint64)
+    (sealed': ReadOnlySpan<byte>)
+    (target: Span<byte>)
+    : bool =
+    let length = sealed'.Length - TagSize
+
+    if length < 0 then
+        false
+    else
+        let chunk = stackBytes ChaCha20.ChunkSize
+        let expected = stackBytes TagSize
+        let tag = sealed'.Slice length
+        let ciphertext = sealed'.Slice(0, length)
+        let oneTimeKey = chunk.Slice(0, Poly1305.KeySize)
         firstChunk key seqno length chunk
 
-        if tagMatches chunk (sealed'.Slice(0, length)) (sealed'.Slice length) then
-            encrypt key seqno (sealed'.Slice(0, length)) target chunk
-            true
+        if length <= FirstSize then
+            let stream = chunk.Slice ChaCha20.BlockSize
+            Poly1305.passOver kernel Pass.open' oneTimeKey ciphertext stream target expected
+            let isRight = CryptographicOperations.FixedTimeEquals(expected, tag)
+
+            if not isRight then
+                // What came out is nobody's plaintext: back to what it was.
+                Bytes.xor (target.Slice(0, length)) stream target
+
+            isRight
         else
-            false
+            Poly1305.tagWith kernel oneTimeKey ciphertext expected
+            let isRight = CryptographicOperations.FixedTimeEquals(expected, tag)
+
+            if isRight then
+                encrypt key seqno ciphertext target chunk
+
+            isRight
+
+/// Checks the tag at the end of `sealed` and decrypts what is before it into `target` (`sealed.Length - 16` bytes; may start
+/// where `sealed` starts). False if the tag is wrong or `sealed` is too short; then `target` holds no plaintext, and is what it
+/// was if it is where `sealed` is.
+let tryOpen (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte>) (target: Span<byte>) : bool =
+    tryOpenWith Poly1305.kernel key seqno sealed' target

@@ -4,14 +4,25 @@ module TincPure.Primitives.Bytes
 open System
 open System.Numerics
 open System.Runtime.InteropServices
+open System.Runtime.Intrinsics
 
 /// `target[i] <- source[i] xor mask[i]` for every byte of `source`. `mask` and `target` are at least as long;
 /// `target` may be `source`.
 let xor (source: ReadOnlySpan<byte>) (mask: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
     let mask = mask.Slice(0, source.Length)
     let target = target.Slice(0, source.Length)
-    let width = Vector<byte>.Count
     let mutable i = 0
+
+    if Vector512.IsHardwareAccelerated then
+        while i <= source.Length - 64 do
+            let block =
+                MemoryMarshal.Read<Vector512<byte>>(source.Slice i)
+                ^^^ MemoryMarshal.Read<Vector512<byte>>(mask.Slice i)
+
+            MemoryMarshal.Write(target.Slice i, &block)
+            i <- i + 64
+
+    let width = Vector<byte>.Count
 
     while i <= source.Length - width do
         let block =

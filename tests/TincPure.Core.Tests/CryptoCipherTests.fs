@@ -122,14 +122,16 @@ let ``Poly1305 is that of RFC 8439`` () =
     for key, message, tag in cases do
         Assert.Equal(tag, lowHex (poly1305 (ofHex key) (ofHex message)))
 
+/// Those that this processor has.
+let private kernels =
+    [ Poly1305.Kernel.Scalar
+      if Avx2.IsSupported then
+          Poly1305.Kernel.Middle
+      if Avx512F.IsSupported then
+          Poly1305.Kernel.Wide ]
+
 [<Fact>]
 let ``Poly1305 in vectors is Poly1305 in words, at any length and alignment`` () =
-    let kernels =
-        [ if Avx2.IsSupported then
-              Poly1305.Kernel.Middle
-          if Avx512F.IsSupported then
-              Poly1305.Kernel.Wide ]
-
     let random = Random 1305
 
     for length in 0..1700 do
@@ -225,3 +227,45 @@ let ``what was sealed opens in place, and never after one bit has changed`` () =
             let opened = ChaChaPoly.tryOpen (ReadOnlySpan key) seqno (ReadOnlySpan record) (Span record)
 
             refused && damaged = before && opened && record[.. plaintext.Length - 1] = plaintext)
+
+[<Fact>]
+let ``one pass over a record makes what key stream, xor and tag make one after the other, at any length and alignment``
+    ()
+    =
+    let random = Random 8439
+    let lengths = Seq.append [ 0..1700 ] (Seq.init 250 (fun _ -> random.Next(1700, 9001)))
+
+    for length in lengths do
+        let key = randomBytes random 32
+        let seqno = uint64 (random.NextInt64())
+        let start = random.Next 64
+        let plaintext = randomBytes random (start + length)
+        let nonce = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness seqno
+        let stream = scalarKeyStream key nonce 0UL (1 + (length + 63) / 64)
+        let ciphertext = Array.init length (fun i -> plaintext[start + i] ^^^ stream[64 + i])
+        let tag = Array.zeroCreate<byte> 16
+        let oneTimeKey = ReadOnlySpan(stream, 0, 32)
+        Poly1305.tagWith Poly1305.Kernel.Scalar oneTimeKey (ReadOnlySpan ciphertext) (Span tag)
+        let expected = Array.append ciphertext tag
+
+        for kernel in kernels do
+            let target = random.Next 64
+            let size = length + 16
+            let record = Array.zeroCreate<byte>(target + size)
+            let plain = ReadOnlySpan(plaintext, start, length)
+            ChaChaPoly.sealWith kernel (ReadOnlySpan key) seqno plain (Span(record, target, size))
+            Assert.Equal<byte>(expected, record[target..])
+
+            let opens (bytes: byte[]) =
+                let sealed' = ReadOnlySpan(bytes, target, size)
+                ChaChaPoly.tryOpenWith kernel (ReadOnlySpan key) seqno sealed' (Span(bytes, target, size))
+
+            let damaged = Array.copy record
+            let bit = random.Next(8 * size)
+            damaged[target + bit / 8] <- damaged[target + bit / 8] ^^^ (1uy <<< (bit % 8))
+            let before = Array.copy damaged
+            Assert.False(opens damaged)
+            Assert.Equal<byte>(before, damaged)
+
+            Assert.True(opens record)
+            Assert.Equal<byte>(plaintext[start..], record[target .. target + length - 1])
