@@ -169,7 +169,7 @@ type Neighbourhood private (node: Node, now: Instant, neighbours: Neighbour list
             queue.Enqueue(Resolved(request, Ok [ Endpoint.create (Ip.v4 0xc0000263u) 655us ]))
         | AskPathMtu(peer, target) -> queue.Enqueue(PathMtuKnown(peer, target.Ip.IsV6, Ok 1500))
         | AskLocalAddress(source, frame, sender) -> queue.Enqueue(LocalAddressKnown(source, frame, sender))
-        | ReadConfiguration -> queue.Enqueue(ConfigurationRead(Ok node.Settings))
+        | ReadConfiguration -> queue.Enqueue(ConfigurationRead([], ValueSome node.Settings))
         // The rest has no answer, or none that matters here.
         | _ -> ()
 

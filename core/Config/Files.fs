@@ -181,6 +181,8 @@ module Files =
         | CannotRead reason ->
             struct (ValueNone, [ error ("Cannot open config file " + hostPath snapshot name + ": " + reason) ])
 
+    /// The other nodes that have a host file. What is in a file with a fault counts up to there, unless we know from `settings`
+    /// what the file said before.
     let private otherHosts (snapshot: Snapshot) (settings: Settings) (reader: Reader) : Map<NodeName, HostSettings> =
         match Map.tryFind "hosts" snapshot.Folders with
         | Some(Error reason) ->
@@ -200,7 +202,12 @@ module Files =
             for line in log do
                 reader.Say(line.Priority, line.Text)
 
-            name, host)
+            let struct (_, faults) = hostEntries snapshot name
+            name,
+            (if faults.IsEmpty then
+                 host
+             else
+                 Option.defaultValue host (settings.Hosts.TryFind name)))
         |> Map.ofList
 
     /// The own node's part. Values were complained about when the options were read; only Subnets are read here.
@@ -287,6 +294,7 @@ module Files =
                     NetName = snapshot.NetName
                     LogLevel = logLevel
                     Sandbox = sandbox
+                    InEffect = reader.Table
                     // Off until read: a reload may only switch them on.
                     IndirectData = false
                     TcpOnly = false
@@ -346,16 +354,26 @@ module Files =
                     (if reader.Problems.IsEmpty then Ok settings else Error reader.Problems)
 
     /// Settings after a reload (spec 05 §7.1): a value that would have prevented the start is logged and the running one
-    /// stays. Only files that cannot be read are an error; the running settings then stay as they are.
+    /// stays, and what waits for a restart is named. Only our own files that cannot be read are an error; the running
+    /// settings then stay as they are.
     let reload (snapshot: Snapshot) (running: Settings) : Loaded =
         let struct (server, errors) = serverEntries snapshot
+        let struct (own, ownErrors) = hostEntries snapshot running.Name
+
+        // A host file that is gone says nothing; one that breaks off would take back what stands behind the fault.
+        let broken =
+            match Snapshot.fileOf snapshot (hostPath snapshot running.Name) with
+            | CannotOpen(_, true) -> errors
+            | _ -> errors @ ownErrors
+
         let preliminary = Reader(ConfigTable.ofEntries server)
 
-        if not errors.IsEmpty then
-            unreadable errors preliminary
+        if not broken.IsEmpty then
+            unreadable broken preliminary
         else
-            let struct (own, ownErrors) = hostEntries snapshot running.Name
-            let reader = Reader(ConfigTable.ofEntries (server @ own))
+            let table = ConfigTable.ofEntries (server @ own)
+            let inEffect = Changes.apply running.InEffect table
+            let reader = Reader table
 
             for message in ownErrors do
                 reader.Say(Priority.Error, message)
@@ -369,6 +387,9 @@ module Files =
                     InvitationKey = OwnKeys.invitation snapshot reader
                     Own = { running.Own with Subnets = (ownHost running.Name false reader).Subnets }
                     Hosts = otherHosts snapshot running reader
-                    ConnectTo = ReadSettings.connectTo running.Name reader }
+                    ConnectTo = ReadSettings.connectTo running.Name reader
+                    InEffect = inEffect }
 
-            loaded preliminary running.Sandbox running.LogLevel reader.Log (Ok settings)
+            let waiting = Changes.waitingForRestart inEffect table @ OwnKeys.waitingForRestart snapshot running
+
+            loaded preliminary running.Sandbox running.LogLevel (reader.Log @ waiting) (Ok settings)

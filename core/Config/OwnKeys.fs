@@ -143,3 +143,37 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
 /// The key of outstanding invitations, if there are any.
 let invitation (snapshot: Snapshot) (reader: Reader) : KeyPair voption =
     ed25519Key snapshot (invitationPath snapshot) false reader
+
+/// A line for each of our key files that holds another key by now.
+let waitingForRestart (snapshot: Snapshot) (running: Settings) : LogLine list =
+    let table = running.InEffect
+
+    let changed kind file =
+        { Level = DebugLevel.always
+          Priority = Priority.Warning
+          Text =
+            "The "
+            + kind
+            + " private key in "
+            + file
+            + " has changed, which needs a restart; until then the old one is used" }
+
+    let text file =
+        match Snapshot.fileOf snapshot file with
+        | Content(text, _) -> ValueSome text
+        | _ -> ValueNone
+
+    let ed25519 = ed25519Path snapshot table
+    let rsa = rsaPath snapshot table
+
+    [ match text ed25519 |> ValueOption.map KeyFile.parsePrivate with
+      | ValueSome(struct (ValueSome pair, _)) when
+          running.ExperimentalProtocol && ValueSome pair.Private <> running.PrivateKey
+          ->
+          changed "Ed25519" ed25519
+      | _ -> ()
+
+      match struct (text rsa |> ValueOption.bind RsaText.parsePrivate, running.RsaKey) with
+      | struct (ValueSome key, ValueSome old) when key <> old && (ConfigTable.tryFirst "PrivateKey" table).IsNone ->
+          changed "RSA" rsa
+      | _ -> () ]

@@ -2,6 +2,7 @@ namespace TincPure.Config
 
 open System
 open TincPure.Primitives
+open TincPure.Crypto.Legacy
 open TincPure.Topology
 
 /// A value that a daemon cannot start with.
@@ -64,6 +65,21 @@ module Value =
         | -1 -> struct (ByteText.decode text, ValueNone)
         | blank ->
             struct (ByteText.decode (text.Substring(0, blank)), ValueSome(ByteText.decode (text.Substring(blank + 1))))
+
+    /// The daemon can work with this value of the variable (spec 05 §5): the tests that need nothing but the table.
+    let accepts (variable: Variable) (text: string) : bool =
+        match variable.Kind with
+        | Kind.YesNo -> (yesNo text).IsSome
+        | Kind.Whole _ ->
+            match whole text with
+            | ValueSome number -> number >= variable.Minimum && number <= variable.Maximum
+            | ValueNone -> false
+        | Kind.OneOf choices when variable.Refusal <> "" ->
+            // Proxy has arguments, ciphers and digests have further names.
+            (oneOf choices (text.Split(' ')[0])).IsSome
+            || (variable.Name = "Cipher" && (Cipher.ofName text).IsSome)
+            || (variable.Name = "Digest" && (Digest.ofName text).IsSome)
+        | _ -> true
 
 /// Reads typed values from a table and collects what there is to say about bad ones, in order. What a value may be comes
 /// from `Variables`.

@@ -155,6 +155,8 @@ type Settings =
         Upnp: Upnp
         UpnpDiscoverWait: Seconds
         UpnpRefreshPeriod: Seconds
+        /// The entries that are in effect: what a reload compares with.
+        InEffect: ConfigTable
     }
 
 module Settings =
@@ -264,7 +266,8 @@ module Settings =
           LogLevel = numberDefault "LogLevel"
           Upnp = NoUpnp
           UpnpDiscoverWait = numberDefault "UPnPDiscoverWait"
-          UpnpRefreshPeriod = numberDefault "UPnPRefreshPeriod" }
+          UpnpRefreshPeriod = numberDefault "UPnPRefreshPeriod"
+          InEffect = ConfigTable.empty }
 
     /// For debugging: the meta protocol without its security (spec 05 §1.1).
     let bypassingSecurity (settings: Settings) : Settings = { settings with BypassSecurity = true }

@@ -60,8 +60,9 @@ type Input =
     | InvitationTaken of ConnectionId * InvitationFile
     /// In answer to `CreateHostFile`: no problem, an empty one if the file exists already, or what went wrong.
     | HostFileCreated of ConnectionId * problem: string voption
-    /// All configuration files were read again, in answer to `ReadConfiguration`.
-    | ConfigurationRead of Result<Settings, string list>
+    /// All configuration files were read again, in answer to `ReadConfiguration`: what there is to say about them, and the
+    /// settings, unless our own files could not be read.
+    | ConfigurationRead of log: LogLine list * Settings voption
     /// The kernel's path MTU towards an address, in answer to `AskPathMtu`.
     | PathMtuKnown of peer: int * isV6: bool * Result<int, string>
     /// The local address that would talk to the sender of a frame, in answer to `AskLocalAddress`.

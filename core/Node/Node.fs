@@ -301,16 +301,15 @@ let private hostFileRead (turn: Turn) (name: NodeName) (file: HostFile) =
 
     Outgoing.hostFileRead turn name
 
-let private configurationRead (turn: Turn) (result: Result<Settings, string list>) =
-    match result with
-    | Ok settings -> Reload.apply turn settings
-    | Error problems ->
-        for problem in problems do
-            turn.Log(DebugLevel.always, Priority.Error, problem)
+let private configurationRead (turn: Turn) (log: LogLine list) (settings: Settings voption) =
+    for line in log do
+        turn.Log(line.Level, line.Priority, line.Text)
 
-        turn.Log(DebugLevel.always, Priority.Error, "Unable to reread configuration file.")
+    match settings with
+    | ValueSome settings -> Reload.apply turn settings
+    | ValueNone -> turn.Log(DebugLevel.always, Priority.Error, "Unable to reread configuration file.")
 
-    for id in Control.reloaded turn (Result.isOk result) do
+    for id in Control.reloaded turn settings.IsSome do
         Dispatch.pump turn id
 
 let private signalled (turn: Turn) (signal: Signal) =
@@ -387,7 +386,7 @@ let private handle (turn: Turn) (input: Input) =
     | HostFileRead(name, file) -> hostFileRead turn name file
     | InvitationTaken(id, file) -> Invitations.taken turn id file
     | HostFileCreated(id, problem) -> Invitations.hostFileCreated turn id problem
-    | ConfigurationRead result -> configurationRead turn result
+    | ConfigurationRead(log, settings) -> configurationRead turn log settings
     | PathMtuKnown(peer, isV6, result) -> Tunnels.kernelMtuKnown turn peer isV6 result
     | LocalAddressKnown(source, frame, address) -> turn.Packet(SendTimeExceeded(source, frame, address))
     | Entropy bytes -> turn.Node <- { turn.Node with Random = Drbg.reseed bytes turn.Node.Random }

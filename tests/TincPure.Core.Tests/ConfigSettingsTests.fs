@@ -58,7 +58,8 @@ let ``files that say nothing but the name give the defaults`` () =
     let expected =
         { Settings.defaults (named "foo") "/c" with
             PrivateKey = ValueSome keyPair.Private
-            PublicKey = ValueSome keyPair.Public }
+            PublicKey = ValueSome keyPair.Public
+            InEffect = settings.InEffect }
 
     Assert.Equal(expected, settings)
     Assert.Equal(0x0700000cu, Settings.ownOptions settings)
@@ -265,38 +266,6 @@ let ``proxies are read with their arguments`` () =
     Assert.Equal(ServerProxy(Socks4, server, ValueNone, ValueNone), proxy "SOCKS4 p 1")
     Assert.Equal(ServerProxy(Socks5, server, ValueSome "u", ValueSome "s"), proxy "socks5 p 1 u s")
     Assert.Equal(ServerProxy(Http, server, ValueNone, ValueNone), proxy "http p 1")
-
-[<Fact>]
-let ``a reload keeps what only a start reads and never switches an option off`` () =
-    let running =
-        load (
-            node
-                "TCPOnly = yes\nPingInterval = 7\nHostnames = yes\nMACExpire = 5\nSubnet = 10.0.0.0/8\nConnectTo = bar\n"
-                []
-        )
-
-    let reload main =
-        match (Files.reload (node main []) running).Outcome with
-        | Ok settings -> settings
-        | Error _ -> failwith "unreadable"
-
-    let reloaded =
-        reload "PingInterval = 9\nSubnet = 10.1.0.0/16\nConnectTo = baz\nConnectTo = foo\nConnectTo = baz\n"
-    Assert.True reloaded.TcpOnly
-    Assert.Equal(7, reloaded.PingInterval)
-    Assert.True reloaded.Hostnames
-    Assert.Equal(600, reloaded.MacExpire)
-    Assert.Equal<string list>([ "10.1.0.0/16" ], subnets reloaded)
-    Assert.Equal<NodeName list>([ named "baz" ], reloaded.ConnectTo)
-    Assert.Equal(Router, (reload "Mode = bridge\n").Mode)
-
-    match (Files.reload (node "Port\n" []) running).Outcome with
-    | Ok _ -> failwith "accepted"
-    | Error problems ->
-        Assert.Equal(
-            "No value for variable `Port' on line 2 while reading config file /c/tinc.conf",
-            (List.head problems).Message
-        )
 
 /// Cases of 05-tincd-startup.json that need more than configuration, by what they need.
 let private leftToOthers (case: JsonElement) (stderr: string list) : string voption =

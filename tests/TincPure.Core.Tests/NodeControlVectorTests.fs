@@ -106,7 +106,7 @@ let private serve (rig: Rig) =
     for effect in rig.Effects do
         match effect with
         | Packet(ReportTraffic token) -> rig.Feed(Punted(Traffic(token, [||])))
-        | ReadConfiguration -> rig.Feed(ConfigurationRead(Ok settings))
+        | ReadConfiguration -> rig.Feed(ConfigurationRead([], ValueSome settings))
         | _ -> ()
 
 let private play (conversation: Conversation) =

@@ -193,7 +193,7 @@ let ``a flood of addresses fills no memory and no mesh`` () =
     Assert.Equal(Bounds.learnedAddresses, rig.Node.Learned.Count)
     Assert.Equal(Bounds.learnedAddresses, said fake |> List.filter (fun line -> line.StartsWith "10 ") |> List.length)
 
-let private reload (rig: Rig) (fresh: Settings) = rig.Feed(ConfigurationRead(Ok fresh))
+let private reload (rig: Rig) (fresh: Settings) = rig.Feed(ConfigurationRead([], ValueSome fresh))
 
 [<Fact>]
 let ``a reload keeps learned addresses`` () =

@@ -56,7 +56,7 @@ let ``cached addresses come first, then what edges tell, then the Address lines`
 
     rig.Flood(obs, "12", "zoe fake 192.0.2.99 655 700000c 10")
     rig.Forget()
-    rig.Feed(ConfigurationRead(Ok(settingsWith [ fake; hostOf "obs" ] [ "fake" ])))
+    rig.Feed(ConfigurationRead([], ValueSome(settingsWith [ fake; hostOf "obs" ] [ "fake" ])))
 
     Assert.Equal<string list>(
         [ "203.0.113.5 port 700"
@@ -101,7 +101,7 @@ let ``a look-up that ends after the wish was given up does nothing`` () =
     let rig = Rig(settingsWith [ fake ] [ "fake" ])
     rig.Start 655
     let request, _, _ = List.head (lookups rig)
-    rig.Feed(ConfigurationRead(Ok(settingsWith [ fake ] [])))
+    rig.Feed(ConfigurationRead([], ValueSome(settingsWith [ fake ] [])))
     rig.Feed(Resolved(request, Ok [ endpoint "198.51.100.7" 655 ]))
     rig.Feed(Resolved(request, Ok [ endpoint "198.51.100.7" 655 ]))
     rig.Feed(Resolved(12345, Error "x"))

@@ -271,7 +271,7 @@ type World(settings: WorldSettings) =
         | RemoveInvitation _ -> ()
         | CreateHostFile(id, _, _) -> tell machine (HostFileCreated(id, ValueSome "no disk"))
         | SaveRecentAddresses(name, addresses) -> machine.RecentAddresses[name] <- addresses
-        | ReadConfiguration -> tell machine (ConfigurationRead(Ok machine.Settings))
+        | ReadConfiguration -> tell machine (ConfigurationRead([], ValueSome machine.Settings))
         | AskPathMtu(peer, target) -> tell machine (PathMtuKnown(peer, target.Ip.IsV6, Ok machine.InterfaceMtu))
         | LookUpName ip -> tell machine (NameFound(ip, ValueNone))
         | WriteGraph _

@@ -168,20 +168,16 @@ internal sealed class NodeFiles(
     public void ReadConfiguration()
     {
         var loaded = configuration.Reload(_settings);
-        WriteAll(loaded.ReadLog);
-        WriteAll(loaded.Log);
+        var fresh = FSharpValueOption<Settings>.None;
         if (loaded.Outcome.IsOk)
         {
             _settings = loaded.Outcome.ResultValue;
             scripts.Settings = ScriptSettings.From(_settings);
             sockets.Settings = SocketPlan.Settings(_settings);
-            inputs.Post(Input.NewConfigurationRead(FSharpResult<Settings, FSharpList<string>>.NewOk(_settings)));
+            fresh = FSharpValueOption<Settings>.Some(_settings);
         }
-        else
-        {
-            var problems = ListModule.OfSeq(loaded.Outcome.ErrorValue.Select(problem => problem.Message));
-            inputs.Post(Input.NewConfigurationRead(FSharpResult<Settings, FSharpList<string>>.NewError(problems)));
-        }
+
+        inputs.Post(Input.NewConfigurationRead(ListModule.Append(loaded.ReadLog, loaded.Log), fresh));
     }
 
     private void WriteAll(IEnumerable<LogLine> lines)
