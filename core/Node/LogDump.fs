@@ -61,7 +61,7 @@ let connections (turn: Turn) : unit =
 
 // ---- USR2
 
-let private statistics (turn: Turn) (counts: TrafficCount[]) =
+let private statistics (turn: Turn) (counts: TrafficCount[]) (drops: int64[]) =
     let launch = turn.Node.Launch
 
     // What is counted for ourselves came from the device, or went into it.
@@ -75,6 +75,11 @@ let private statistics (turn: Turn) (counts: TrafficCount[]) =
     say turn ("Statistics for " + device + ":")
     say turn (" total bytes in:  " + bytesIn.ToString().PadLeft 10)
     say turn (" total bytes out: " + bytesOut.ToString().PadLeft 10)
+
+    // 1.0 does not count them, so there is no line where there is nothing to tell.
+    for cause in 0 .. drops.Length - 1 do
+        if drops[cause] > 0L then
+            say turn (" dropped: " + drops[cause].ToString() + " " + DropCause.text (enum cause))
 
 let private nodes (turn: Turn) =
     let node = turn.Node
@@ -162,10 +167,10 @@ let mesh (turn: Turn) : unit =
     turn.Packet(ReportTraffic token)
 
 /// The packet plane has counted; true if it was for the log.
-let counted (turn: Turn) (token: int) (counts: TrafficCount[]) : bool =
+let counted (turn: Turn) (token: int) (counts: TrafficCount[]) (drops: int64[]) : bool =
     if turn.Node.PendingLogDump = ValueSome token then
         turn.Node <- { turn.Node with PendingLogDump = ValueNone }
-        statistics turn counts
+        statistics turn counts drops
         nodes turn
         edges turn
         subnets turn

@@ -272,8 +272,8 @@ let private punted (turn: Turn) (punt: Punt) =
             Priority.Warning,
             "Received UDP packet from unknown source " + Endpoint.toText source
         )
-    | Traffic(token, counts) ->
-        if not (LogDump.counted turn token counts) then
+    | Traffic(token, counts, drops) ->
+        if not (LogDump.counted turn token counts drops) then
             match Control.trafficCounted turn token counts with
             | ValueSome id -> Dispatch.pump turn id
             | ValueNone -> ()

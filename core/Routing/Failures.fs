@@ -17,11 +17,21 @@ type internal Failures(plane: Plane) =
 
     /// No node could be found that sealed it.
     member _.Stranger(source: Endpoint, length: int) : unit =
+        plane.Drops.Add DropCause.Stranger
+
         if strangers.Take(plane.Now, perSecond) then
             plane.Outbox.Punt(UnknownSource(source, length))
 
+    /// Why a datagram was not opened.
+    member _.Count(result: OpenResult) : unit =
+        match result with
+        | OpenResult.TooShort -> plane.Drops.Add DropCause.Short
+        | OpenResult.BadTag -> plane.Drops.Add DropCause.BadTag
+        | _ -> plane.Drops.Add DropCause.Replayed
+
     /// No session of the peer opened it.
-    member _.Unopened(peer: int, carrier: Carrier voption, result: OpenResult) : unit =
+    member this.Unopened(peer: int, carrier: Carrier voption, result: OpenResult) : unit =
+        this.Count result
         let state = plane.State peer
 
         if result = OpenResult.BadTag && state.CanReceive then
@@ -41,6 +51,12 @@ type internal Failures(plane: Plane) =
 
     /// A datagram of a legacy node came to nothing.
     member _.Legacy(peer: int, result: LegacyResult) : unit =
+        match result with
+        | LegacyResult.TooShort -> plane.Drops.Add DropCause.Short
+        | LegacyResult.BadMac
+        | LegacyResult.BadCipher -> plane.Drops.Add DropCause.BadTag
+        | _ -> plane.Drops.Add DropCause.Replayed
+
         let state = plane.State peer
 
         if plane.Shows DebugLevel.traffic && state.Failures.Take(plane.Now, perSecond) then
@@ -59,6 +75,8 @@ type internal Failures(plane: Plane) =
 
     /// It is authentic, but what is in it makes no sense.
     member _.Senseless(peer: int, carrier: Carrier voption, level: int, priority: Priority, text: string) : unit =
+        plane.Drops.Add DropCause.Senseless
+
         if plane.State(peer).Failures.Take(plane.Now, perSecond) then
             plane.Log(level, priority, text)
             plane.Outbox.Punt(OpenFailed(peer, carrier, BadPayload text))

@@ -92,7 +92,7 @@ type Forwarder() =
             router.AnswerExpired(source, frame.AsSpan(), from)
         | UseHostAddress address -> sender.HostAddress <- address
         | CaptureFrames snapLength -> plane.Capture <- snapLength
-        | ReportTraffic token -> outbox.Answer(Traffic(token, traffic ()))
+        | ReportTraffic token -> outbox.Answer(Traffic(token, traffic (), plane.Drops.Counts outbox.Dropped))
         | SendProbe _
         | OpenDatagram _
         | RelayDatagram _
@@ -103,7 +103,9 @@ type Forwarder() =
     member _.FromDevice(frame: Span<byte>, now: Instant, outbox: Outbox) : unit =
         begin' now outbox
 
-        if plane.HasFib && frame.Length <= Protocol.mtu then
+        if frame.Length > Protocol.mtu then
+            plane.Drops.Add DropCause.LongFrame
+        elif plane.HasFib then
             let own = plane.Own
             plane.State(own).CountIn frame.Length
             router.Route(own, frame)
@@ -114,20 +116,26 @@ type Forwarder() =
         if Offload.isNone offload then
             this.FromDevice(frame, now, outbox)
         elif frame.Length < Ethernet.headerSize then
-            outbox.Drop()
+            plane.Drops.Add DropCause.BadOffload
         elif offload.Segments = Segments.none then
             if Segmentation.complete offload (frame.Slice Ethernet.headerSize) then
                 this.FromDevice(frame, now, outbox)
             else
-                outbox.Drop()
+                plane.Drops.Add DropCause.BadOffload
         else
             begin' now outbox
             let plan = Segmentation.plan offload (frame.Slice Ethernet.headerSize)
 
             if plan.Count = 0 then
-                outbox.Drop()
+                plane.Drops.Add DropCause.BadOffload
             elif plane.HasFib then
                 router.RouteSegments(frame, plan)
+
+    /// The host let something go that came in.
+    member _.Dropped(cause: DropCause) : unit = plane.Drops.Add cause
+
+    /// Reads how often something was dropped, by `DropCause`, apart from what found no room in an outbox.
+    member _.Drops: int64[] = plane.Drops.Counts 0L
 
     /// A datagram that came from `source` on a listening socket; it is opened in place.
     member _.FromSocket(socket: int, source: Endpoint, datagram: Span<byte>, now: Instant, outbox: Outbox) : unit =

@@ -288,6 +288,8 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
                 frame.Slice(0, Ethernet.headerSize).CopyTo whole
                 let size = Segmentation.write plan packet index (whole.Slice Ethernet.headerSize)
                 this.Route(plane.Own, whole.Slice(0, Ethernet.headerSize + size))
+            else
+                plane.Drops.Add DropCause.LongFrame
 
     /// Routes a super-packet that was read from the device behind an Ethernet header: once, where all its segments go the
     /// same way.

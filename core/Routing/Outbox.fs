@@ -47,11 +47,8 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
     member _.Entries: ReadOnlySpan<OutboxEntry> = ReadOnlySpan(entries, 0, count)
     member _.Punts: ResizeArray<Punt> = punts
 
-    /// Packets and punts that found no room since the outbox was made, and packets that made no sense.
+    /// Packets and punts that found no room since the outbox was made.
     member _.Dropped: int64 = dropped
-
-    /// A packet makes no sense.
-    member _.Drop() : unit = dropped <- dropped + 1L
 
     /// Half is free: whatever one more packet leads to will most likely fit.
     member _.HasRoom: bool = used <= arenaSize / 2 && count <= maxEntries / 2 && punts.Count <= maxPunts / 2

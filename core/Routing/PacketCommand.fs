@@ -53,7 +53,7 @@ type PacketCommand =
     | UseHostAddress of address: uint64
     /// Report the frames that are routed as `Captured`, so many bytes of each, all if 0; none if negative.
     | CaptureFrames of snapLength: int
-    /// Count out packets and bytes per peer; comes back as `Traffic`.
+    /// Count out packets and bytes per peer, and what was dropped; comes back as `Traffic`.
     | ReportTraffic of token: int
 
 /// Packets and bytes (frame lengths) of one node (spec 03 §21).
@@ -113,6 +113,6 @@ type Punt =
     | UnknownSource of source: Endpoint * length: int
     /// A frame that is about to be routed, or the beginning of it.
     | Captured of frame: byte[]
-    /// The nodes that had any traffic.
-    | Traffic of token: int * TrafficCount[]
+    /// The nodes that had any traffic, and how much was dropped by `DropCause`.
+    | Traffic of token: int * TrafficCount[] * drops: int64[]
     | PacketLog of LogLine

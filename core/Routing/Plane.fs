@@ -36,6 +36,8 @@ type internal Plane() =
     let mutable fib = nothing
     let mutable states = Array.Empty<PeerSession>()
 
+    member val Drops = Drops()
+
     /// The current outbox and the time at which the current packet or command came.
     member val Outbox = Outbox(0, 0, 0) with get, set
 

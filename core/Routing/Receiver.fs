@@ -22,6 +22,9 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     /// A packet that came compressed, behind room for an Ethernet header.
     let unpacked = Array.zeroCreate<byte>(Ethernet.headerSize + Protocol.maxSize)
 
+    /// Nobody seals more than a whole packet with all its overheads; a tag over more is not worth computing.
+    let maxDatagram = Datagram.idsSize + Protocol.maxSize + Record.DatagramOverhead
+
     let mutable searches = Ration()
     let mutable legacySearches = Ration()
     let mutable looks = Ration()
@@ -198,7 +201,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         | OpenResult.Opened -> this.FromUdp(peer, hop, socket, source, datagram, start, recordType, length)
         | result when trusted -> failures.Unopened(peer, ValueNone, result)
         | OpenResult.BadTag -> failures.Stranger(source, datagram.Length)
-        | _ -> ()
+        | result -> failures.Count result
 
     /// A datagram with IDs, from the confirmed address of `hop`: for us or for somebody else (spec 03 §10.2).
     member private this.Relayed
@@ -268,12 +271,14 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             else unpacked.AsSpan(Ethernet.headerSize, size)
 
         if size < 0 then
+            plane.Drops.Add DropCause.Senseless
             logTraffic Priority.Error ("Error while uncompressing packet from " + label peer)
-        elif frame.Length >= Ethernet.headerSize && frame.Length <= Protocol.mtu then
-            if Ethernet.isProbe frame then
-                plane.Outbox.Punt(ProbeReceived(peer, frame.ToArray(), source, socket))
-            else
-                this.Routed(peer, frame)
+        elif frame.Length < Ethernet.headerSize || frame.Length > Protocol.mtu then
+            plane.Drops.Add DropCause.Senseless
+        elif Ethernet.isProbe frame then
+            plane.Outbox.Punt(ProbeReceived(peer, frame.ToArray(), source, socket))
+        else
+            this.Routed(peer, frame)
 
     /// Opens a datagram of a legacy node; false, and untouched, if its MAC is wrong.
     member private this.OpenLegacy(peer: int, socket: int, source: Endpoint, datagram: Span<byte>) : bool =
@@ -355,7 +360,9 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
     /// A datagram from the confirmed address of `hop` that reads IDs, and that is not straight from whom it says.
     member private this.WithIds(hop: int, socket: int, source: Endpoint, datagram: Span<byte>) : unit =
-        if datagram.Length >= Datagram.idsSize + Record.DatagramOverhead then
+        if datagram.Length < Datagram.idsSize + Record.DatagramOverhead then
+            plane.Drops.Add DropCause.Short
+        else
             let origin = HashTrie.tryFind (Datagram.source datagram) plane.Fib.ById
             let target = HashTrie.tryFind (Datagram.destination datagram) plane.Fib.ById
 
@@ -363,6 +370,8 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             | ValueSome origin, ValueSome target when origin <> plane.Own ->
                 this.Relayed(hop, origin, target, socket, source, datagram)
             | _ ->
+                plane.Drops.Add DropCause.Stranger
+
                 if plane.Shows DebugLevel.protocol then
                     plane.Log(
                         DebugLevel.protocol,
@@ -372,6 +381,12 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
 
     /// A datagram from a socket. It is opened in place.
     member this.FromSocket(socket: int, source: Endpoint, datagram: Span<byte>) : unit =
+        if datagram.IsEmpty then plane.Drops.Add DropCause.Empty
+        elif datagram.Length > maxDatagram then plane.Drops.Add DropCause.Long
+        else this.Judge(socket, source, datagram)
+
+    /// Whose is it?
+    member private this.Judge(socket: int, source: Endpoint, datagram: Span<byte>) : unit =
         let source = { source with Ip = Ip.unmap source.Ip }
 
         let known =
@@ -396,6 +411,8 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             this.WithIds(known, socket, source, datagram)
         elif datagram.Length >= Record.DatagramOverhead then
             this.OpenUdp(known, -1, true, socket, source, datagram, 0)
+        else
+            plane.Drops.Add DropCause.Short
 
     /// A datagram of `peer`'s session with us that came over a meta connection.
     member this.FromTcp(peer: int, carrier: Carrier, datagram: Span<byte>) : unit =

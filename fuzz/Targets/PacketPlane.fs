@@ -150,7 +150,7 @@ type private Bench(tape: Tape, behaviour: Behaviour) =
                 Target.check
                     (frame.Length <= Ethernet.headerSize + Protocol.maxSize)
                     "more captured than a frame can hold"
-            | Traffic(_, counts) -> behaviour.Saw("traffic", counts.Length)
+            | Traffic(_, counts, _) -> behaviour.Saw("traffic", counts.Length)
 
     let carryOut (act: Outbox -> unit) =
         outbox.Reset()

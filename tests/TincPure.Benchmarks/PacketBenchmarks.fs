@@ -179,6 +179,14 @@ let private packets (nodes: int) (size: int) =
         bytes[bytes.Length - 1] <- bytes[bytes.Length - 1] ^^^ 1uy)
     bad "noise, from a stranger" (endpoint 999_999) (fun bytes -> (Random 3).NextBytes bytes)
     bad "noise, from the peer's address" (endpoint 0) (fun bytes -> (Random 3).NextBytes bytes)
+    let many what source (bytes: byte[]) =
+        let work = Array.copy bytes
+
+        report (label what) (measure calls (fun _ -> receiver.FromSocket(0, source, work.AsSpan(), now, receiverBox)))
+
+    many "no bytes at all" (endpoint 999_999) [||]
+    many "20 bytes, from the peer's address" (endpoint 0) (Array.zeroCreate 20)
+    many "65,507 bytes, from the peer's address" (endpoint 0) (Array.zeroCreate 65_507)
 
     if nodes > 2 then
         let struct (relay, relayBox) = node 0

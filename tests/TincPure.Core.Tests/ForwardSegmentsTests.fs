@@ -134,11 +134,11 @@ let ``a super-packet that makes no sense is dropped and counted`` () =
           { offload with Segments = 3uy }
           { offload with ChecksumStart = 24 }
           { offload with Segments = Segments.none; ChecksumStart = 65000 } ] do
-        let before = outbox.Dropped
+        let before = forwarder.Drops[int DropCause.BadOffload]
         let outcome = offloaded forwarder outbox frame wrong
         Assert.Empty outcome.Frames
         Assert.Empty outcome.Datagrams
-        Assert.Equal(before + 1L, outbox.Dropped)
+        Assert.Equal(before + 1L, forwarder.Drops[int DropCause.BadOffload])
 
 [<Fact>]
 let ``super-packets are sealed without allocation`` () =

@@ -324,7 +324,7 @@ let ``packets and bytes are counted per node`` () =
 
     let counts (node: Node) =
         match (node.Do(at 2, ReportTraffic 7)).Punts with
-        | [ Traffic(7, counts) ] ->
+        | [ Traffic(7, counts, _) ] ->
             [ for count in counts -> count.Peer, count.InPackets, count.InBytes, count.OutPackets, count.OutBytes ]
         | other -> failwith (string other)
 

@@ -50,7 +50,7 @@ let private ask (rig: Rig) (id: ConnectionId) (request: string) : string list =
                      OutPackets = 3L
                      OutBytes = 5000000000L } |]
 
-            rig.Feed(Punted(Traffic(token, counts)))
+            rig.Feed(Punted(Traffic(token, counts, [||])))
         | _ -> ()
 
     linesOn rig id
@@ -172,7 +172,7 @@ let ``a client that leaves before the counts come is not missed`` () =
     let control = client rig
     rig.Feed(Received(control, "18 3\n"B))
     rig.Feed(Lost(control, ValueNone))
-    rig.Feed(Punted(Traffic(0, [||])))
+    rig.Feed(Punted(Traffic(0, [||], [||])))
     Assert.Empty rig.Node.PendingDumps
 
 [<Fact>]

@@ -105,7 +105,7 @@ let private filled (text: string) =
 let private serve (rig: Rig) =
     for effect in rig.Effects do
         match effect with
-        | Packet(ReportTraffic token) -> rig.Feed(Punted(Traffic(token, [||])))
+        | Packet(ReportTraffic token) -> rig.Feed(Punted(Traffic(token, [||], [||])))
         | ReadConfiguration -> rig.Feed(ConfigurationRead([], ValueSome settings))
         | _ -> ()
 

@@ -59,7 +59,7 @@ let private signalled (signal: Signal) (rig: Rig) : string list =
         | ReportTraffic token ->
             let own: TrafficCount = { Peer = 0; InPackets = 2L; InBytes = 124L; OutPackets = 1L; OutBytes = 62L }
 
-            rig.Feed(Punted(Traffic(token, [| own |])))
+            rig.Feed(Punted(Traffic(token, [| own |], [||])))
         | _ -> ()
 
     rig.Logs |> List.filter (fun line -> line.Level = DebugLevel.always) |> List.map _.Text
@@ -76,6 +76,21 @@ let ``USR2 dumps device, nodes, edges and subnets as 1.0 does`` () =
 let ``what the device carried and the own subnets are dumped to the letter`` () =
     let exact (line: string) = line.Contains "total bytes" || line.Contains "owner x" || line.Contains "Statistics"
     Assert.Equal<string list>(List.filter exact (recorded "USR2"), List.filter exact (signalled User2 (nodeX ())))
+
+[<Fact>]
+let ``USR2 tells what was dropped, if anything was`` () =
+    let rig = nodeX ()
+    rig.Feed(Signalled User2)
+    let drops = Array.zeroCreate<int64> DropCause.count
+    drops[int DropCause.BadTag] <- 12L
+
+    for command in rig.Commands do
+        match command with
+        | ReportTraffic token -> rig.Feed(Punted(Traffic(token, [||], drops)))
+        | _ -> ()
+
+    let told = rig.LogTexts |> List.filter (fun line -> line.Contains "dropped")
+    Assert.Equal<string list>([ " dropped: 12 datagrams not authentic" ], told)
 
 [<Fact>]
 let ``WINCH forgets nodes that nobody reaches`` () =

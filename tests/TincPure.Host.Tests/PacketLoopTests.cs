@@ -62,6 +62,8 @@ public sealed class PacketLoopTests : IDisposable
 
         public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) { }
 
+        public void Dropped(DropCause cause) { }
+
         /// <summary>Bytes that the packet thread has allocated so far.</summary>
         public long Allocated { get; private set; }
 
@@ -131,6 +133,8 @@ public sealed class PacketLoopTests : IDisposable
 
         public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) { }
 
+        public void Dropped(DropCause cause) { }
+
         public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) { }
     }
 
@@ -142,6 +146,8 @@ public sealed class PacketLoopTests : IDisposable
         public void Apply(PacketCommand command, Instant now, Outbox outbox) { }
 
         public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) { }
+
+        public void Dropped(DropCause cause) { }
 
         public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) =>
             Datagrams.Add(datagram.ToArray());
@@ -275,6 +281,40 @@ public sealed class PacketLoopTests : IDisposable
             _peer.SendTo(sent, _socket.LocalEndPoint!);
             Assert.Equal(sent, buffer[.._peer.Receive(buffer)]);
         }
+    }
+
+    /// <summary>The control message of UDP_GRO: its length, level, type and the size of the pieces.</summary>
+    private static byte[] Gluing(int level, int type, int size)
+    {
+        var control = new byte[24];
+        BitConverter.TryWriteBytes(control, 20L);
+        BitConverter.TryWriteBytes(control.AsSpan(8), level);
+        BitConverter.TryWriteBytes(control.AsSpan(12), type);
+        BitConverter.TryWriteBytes(control.AsSpan(16), size);
+        return control;
+    }
+
+    [Theory]
+    [InlineData(1200, 2400, true)]
+    [InlineData(1200, 1200, true)]
+    [InlineData(1200, 1199, false)]
+    [InlineData(0, 1200, false)]
+    [InlineData(-1, 1200, false)]
+    [InlineData(int.MaxValue, 1200, false)]
+    public void A_message_is_cut_into_pieces_of_a_possible_size_only(int size, int length, bool possible)
+    {
+        Assert.True(DatagramReader.TryReadGluing(Gluing(17, 104, size), out var read));
+        Assert.Equal(size, read);
+        Assert.Equal(possible, DatagramReader.IsPossible(read, length));
+    }
+
+    [Fact]
+    public void Other_control_messages_and_none_glue_nothing()
+    {
+        Assert.False(DatagramReader.TryReadGluing(Gluing(0, 104, 1200), out _));
+        Assert.False(DatagramReader.TryReadGluing(Gluing(17, 103, 1200), out _));
+        Assert.False(DatagramReader.TryReadGluing(Gluing(17, 104, 1200).AsSpan(0, 16), out _));
+        Assert.False(DatagramReader.TryReadGluing([], out _));
     }
 
     [Theory]

@@ -14,6 +14,8 @@ internal sealed class CoreForwarder : IForwarder
     public void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox) =>
         _forwarder.FromDevice(frame, offload, now, outbox);
 
+    public void Dropped(DropCause cause) => _forwarder.Dropped(cause);
+
     public void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox) =>
         _forwarder.FromSocket(socket, source, datagram, now, outbox);
 }

@@ -12,6 +12,9 @@ internal interface IForwarder
     /// <summary>The frame may be changed in place; the offload says what is left to do to it.</summary>
     void FromDevice(Span<byte> frame, in Offload offload, Instant now, Outbox outbox);
 
+    /// <summary>Something that came in was let go before it could be handed over.</summary>
+    void Dropped(DropCause cause);
+
     /// <summary>The datagram may be changed in place.</summary>
     void FromSocket(int socket, Endpoint source, Span<byte> datagram, Instant now, Outbox outbox);
 }

@@ -131,6 +131,9 @@ internal abstract class PacketLoop : IDisposable
             Flush();
     }
 
+    /// <summary>Something that came from a socket was let go.</summary>
+    protected void Dropped(DropCause cause) => _forwarder.Dropped(cause);
+
     /// <summary>Writes out everything in the outbox and empties it.</summary>
     protected void Flush()
     {

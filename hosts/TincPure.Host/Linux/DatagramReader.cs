@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using TincPure.Primitives;
+using TincPure.Routing;
 
 namespace TincPure.Host.Linux;
 
@@ -69,30 +70,36 @@ internal sealed unsafe class DatagramReader
     }
 
     /// <summary>
-    /// One message of those received: datagrams of <paramref name="size"/> bytes each, but perhaps the last. False if
-    /// something was cut off or there is no address.
+    /// One message of those received: datagrams of <paramref name="size"/> bytes each, but perhaps the last. Otherwise why
+    /// nothing can be done with it.
     /// </summary>
-    public bool TryGet(int index, out Endpoint source, out Span<byte> datagrams, out int size)
+    public DropCause? TryGet(int index, out Endpoint source, out Span<byte> datagrams, out int size)
     {
         ref readonly var message = ref _messages[index];
         datagrams = _buffer.AsSpan(index * SlotSize, (int)message.Length);
-        size = GluedSize(message.Header);
-        if (size == 0)
-            size = datagrams.Length;
-        else
+        var control = _controls.AsSpan(index * ControlStride, (int)message.Header.ControlLength);
+        var isGlued = TryReadGluing(control, out size);
+        if (isGlued)
             _wanted = MaxLargeMessages;
-        var isWhole = (message.Header.Flags & Libc.MSG_TRUNC) == 0;
-        return SocketAddress.TryRead(_addresses.AsSpan(index * SocketAddress.Stride), out source) && isWhole;
+        else
+            size = datagrams.Length;
+
+        return !SocketAddress.TryRead(_addresses.AsSpan(index * SocketAddress.Stride), out source) ? DropCause.Stranger
+            : (message.Header.Flags & Libc.MSG_TRUNC) != 0 ? DropCause.Long
+            : isGlued && !IsPossible(size, datagrams.Length) ? DropCause.BadGluing
+            : null;
     }
 
-    /// <summary>The size of the pieces of a message; 0 if it is one datagram.</summary>
-    private static int GluedSize(in Libc.Message header)
+    /// <summary>Can a message of so many bytes be cut into pieces of this size?</summary>
+    internal static bool IsPossible(int size, int length) => size > 0 && size <= length;
+
+    /// <summary>The size of the pieces of a message, as its control message says; false if it is one datagram.</summary>
+    internal static bool TryReadGluing(ReadOnlySpan<byte> control, out int size)
     {
         // No other control message was asked for.
-        if (header.ControlLength < (nuint)sizeof(GluedControl))
-            return 0;
-        var control = (GluedControl*)header.Control;
-        return control->Level == SOL_UDP && control->Type == UDP_GRO ? Math.Max(control->Size, 0) : 0;
+        var isThere = MemoryMarshal.TryRead<GluedControl>(control, out var read) && read is { Level: SOL_UDP, Type: UDP_GRO };
+        size = isThere ? read.Size : 0;
+        return isThere;
     }
 
     [StructLayout(LayoutKind.Sequential)]

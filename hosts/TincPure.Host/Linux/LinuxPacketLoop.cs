@@ -97,8 +97,11 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
         var now = Now();
         for (var i = 0; i < count; i++)
         {
-            if (!_reader.TryGet(i, out var source, out var datagrams, out var size))
+            if (_reader.TryGet(i, out var source, out var datagrams, out var size) is { } fault)
+            {
+                Dropped(fault);
                 continue;
+            }
 
             do
             {
