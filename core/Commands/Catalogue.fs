@@ -35,6 +35,8 @@ type Command =
         Words: Words
         Summary: string
         Switches: Switch list
+        /// Lines that its help ends with.
+        Details: string list
         /// Neither completed nor suggested.
         Hidden: bool
     }
@@ -50,9 +52,17 @@ let private command name usage words summary =
       Words = words
       Summary = summary
       Switches = []
+      Details = []
       Hidden = false }
 
 let private having switches command = { command with Switches = switches }
+
+let private valued name value summary : Switch =
+    { Name = name
+      Value = ValueSome value
+      Summary = summary }
+
+let private explained lines command = { command with Details = lines }
 
 let private alsoCalled synonym command = { command with Synonym = ValueSome synonym }
 
@@ -109,9 +119,36 @@ let all: Command list =
       command "version" "" Nothing "Print the version." |> having [ json ]
       command "status" "" Nothing "Tell in one line each how the other nodes are."
       |> having [ json; switch "--watch" "Again and again." ]
+      |> explained
+          [ "STATE    up: reachable; down: not."
+            "HOW      direct UDP; via NODE: a relay passes packets on; TCP: over the meta connection; TCP via NODE."
+            "RTT      round trip in milliseconds, by UDP; over the meta connection where UDP is not used."
+            "LOSS     of the last 32 UDP pings. A stock tincd does not tell."
+            "PMTU     bytes of the largest frame that gets through by UDP."
+            "KEY      age of the key that encrypts to the node. A stock tincd does not tell."
+            "RX, TX   bytes from the node and to it."
+            "VERSION  1.0 or 1.1, and the protocol version from which that follows: no tinc tells others which program it is."
+            "SINCE    the time since it went up or down."
+            "ADDRESS  where its datagrams go to and come from." ]
+      command "ping" "NODE" Node "Measure the way to a node, leg by leg."
+      |> having
+          [ valued "-c" "COUNT" "Stop after so many rounds."
+            valued "-i" "SECONDS" "Time between two rounds (1)."
+            json ]
+      |> explained
+          [ "meta     over meta connections to the node and back."
+            "hop      over meta connections to a node on the way and back."
+            "udp      by UDP to the node and back."
+            "relay    by UDP to the node that passes on our datagrams for it; what lies beyond answers no probe."
+            "Exit code 0 if the node answered, by meta connections or UDP. It takes a tincd of TincPure here; the others may be any." ]
       command "why" "ADDRESS" NodeOrSubnet "Explain where packets to an address go." |> having [ json ]
       command "events" "" Nothing "Print a line for each change of the network's state."
       |> having [ json ]
+      |> explained
+          [ "A tincd of TincPure tells of changes as they happen; a stock one is asked once a second, so that what lasts shorter is missed."
+            "events-missed count=N stands for N changes that were left out because nobody read on."
+            "Kinds: node-new, node-gone, node-up, node-down, route-changed, address-changed, key-valid, key-changed, key-lost, udp-confirmed,"
+            "udp-lost, mtu-changed, edge-added, edge-removed, subnet-added, subnet-removed, connection-opened, connection-closed." ]
       command "doctor" "[LOGFILE]" File "Look for what is usually wrong, in a log file, too."
       |> having [ json ]
       command

@@ -23,6 +23,10 @@ type Request =
     | DumpTraffic = 13
     | Capture = 14
     | Log = 15
+    // Of TincPure alone.
+    | DumpPaths = 100
+    | Ping = 101
+    | Events = 102
 
 /// The file by which a daemon is found.
 type PidFile = { Pid: int; Cookie: string; Host: string; Port: string }
@@ -77,6 +81,9 @@ let parseResult (kind: Request) (line: string) : int voption =
     match words line with
     | number :: sub :: result :: _ when number = control.ToString() && sub = (int kind).ToString() -> tryInt result
     | _ -> ValueNone
+
+/// `18 -1`: the daemon does not know the request.
+let isRefused (line: string) : bool = words line = [ control.ToString(); "-1" ]
 
 /// A line of a dump: its fields, none at the end of the dump. An error if it is not part of that dump.
 let parseItem (kind: Request) (line: string) : Result<string list, unit> =

@@ -15,6 +15,24 @@ type Picture =
 /// One change: its kind, and what it is about, by name.
 type Event = { Kind: string; Details: (string * string) list }
 
+/// An event that the daemon tells of, with seconds since the epoch: `SECONDS KIND NAME=VALUE...`.
+let parse (fields: string list) : struct (int64 * Event) voption =
+    match fields with
+    | seconds :: kind :: details ->
+        match Int64.TryParse(seconds, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, seconds ->
+            let detail (text: string) =
+                match text.IndexOf '=' with
+                | -1 -> text, ""
+                | at -> text.Substring(0, at), text.Substring(at + 1)
+
+            ValueSome(struct (seconds, { Kind = kind; Details = List.map detail details }))
+        | _ -> ValueNone
+    | _ -> ValueNone
+
+/// The daemon has put us on its list; this is for no one to see.
+let isWelcome (event: Event) : bool = event.Kind = "subscribed"
+
 let private event kind details = { Kind = kind; Details = details }
 
 /// Items that only one of two lists has, by key: added and removed.

@@ -6,6 +6,39 @@ open System.Globalization
 open TincPure.Primitives
 open TincPure.Commands.Dump
 
+/// What a daemon of ours tells of the way to a node beyond the dump of nodes.
+type Path =
+    {
+        /// Of the last UDP pings, how many have ended and how many were answered.
+        Pings: int
+        Answered: int
+        /// Seconds; -1 without a key.
+        KeyAge: int64
+        /// Over the meta connection, in microseconds; -1 without one.
+        MetaRtt: int64
+    }
+
+/// The fields of an item of the dump of paths.
+let parsePath (fields: string list) : struct (string * Path) voption =
+    let number (text: string) =
+        match Int64.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+        | true, number -> ValueSome number
+        | _ -> ValueNone
+
+    match fields with
+    | name :: rest ->
+        match rest |> List.map number with
+        | ValueSome pings :: ValueSome answered :: ValueSome keyAge :: ValueSome metaRtt :: _ ->
+            ValueSome(
+                struct (name,
+                        { Pings = int pings
+                          Answered = int answered
+                          KeyAge = keyAge
+                          MetaRtt = metaRtt })
+            )
+        | _ -> ValueNone
+    | [] -> ValueNone
+
 /// How packets to a node travel.
 type How =
     | Ourselves
@@ -67,31 +100,80 @@ let span (seconds: int64) : string =
     elif seconds < 172800L then text (seconds / 3600L) "h"
     else text (seconds / 86400L) "d"
 
-let private columns = [ "NODE"; "STATE"; "HOW"; "RTT"; "PMTU"; "RX"; "TX"; "PROTO"; "SINCE"; "ADDRESS" ]
+let private columns =
+    [ "NODE"
+      "STATE"
+      "HOW"
+      "RTT"
+      "LOSS"
+      "PMTU"
+      "KEY"
+      "RX"
+      "TX"
+      "VERSION"
+      "SINCE"
+      "ADDRESS" ]
 
-let private cells (now: int64) (node: Node) : string list =
+/// Percent of the UDP pings that were lost; none if none has ended.
+let private loss (path: Path option) : int voption =
+    match path with
+    | Some path when path.Pings > 0 -> ValueSome(100 * (path.Pings - path.Answered) / path.Pings)
+    | _ -> ValueNone
+
+let private keyAge (path: Path option) : int64 voption =
+    match path with
+    | Some path when path.KeyAge >= 0L -> ValueSome path.KeyAge
+    | _ -> ValueNone
+
+let private metaRtt (path: Path option) : int64 voption =
+    match path with
+    | Some path when path.MetaRtt >= 0L -> ValueSome path.MetaRtt
+    | _ -> ValueNone
+
+/// By UDP, else over the meta connection; microseconds.
+let private rtt (node: Node) (path: Path option) : int voption =
+    if node.Rtt >= 0 then
+        ValueSome node.Rtt
+    else
+        metaRtt path |> ValueOption.map int
+
+/// No tinc tells others which program it is, but the protocol's version tells the two families apart.
+let private family (node: Node) = if Options.minor node.Options = 0 then "1.0" else "1.1"
+
+let private protocol (node: Node) = "17." + (Options.minor node.Options).ToString()
+
+let private orDash (text: 'a -> string) (value: 'a voption) =
+    match value with
+    | ValueSome value -> text value
+    | ValueNone -> "-"
+
+let private cells (now: int64) (paths: Map<string, Path>) (node: Node) : string list =
     let reachable = has Status.reachable node.Status
+    let path = if reachable then paths.TryFind node.Name else None
 
     [ node.Name
       (if reachable then "up" else "down")
       howText (how node)
-      (if reachable && node.Rtt >= 0 then milliseconds node.Rtt else "-")
+      (if reachable then orDash milliseconds (rtt node path) else "-")
+      orDash (fun (percent: int) -> percent.ToString() + "%") (loss path)
       (if reachable && node.MinMtu > 0 then
            node.Mtu.ToString CultureInfo.InvariantCulture
        else
            "-")
+      orDash span (keyAge path)
       amount node.InBytes
       amount node.OutBytes
-      (if reachable then "17." + (Options.minor node.Options).ToString() else "-")
+      (if reachable then family node + " (" + protocol node + ")" else "-")
       (if node.LastChange = 0L then "never" else span (now - node.LastChange))
       node.Host + " port " + node.Port ]
 
 let private isPeer (node: Node) = how node <> Ourselves
 
-/// The lines of the table, each with whether its node is reachable; none for the heading. `now` in seconds since the epoch.
-let table (now: int64) (nodes: Node list) : struct (bool voption * string) list =
+/// The lines of the table, each with whether its node is reachable; none for the heading. `now` in seconds since the epoch. `paths` is
+/// empty if the daemon does not tell of them.
+let table (now: int64) (paths: Map<string, Path>) (nodes: Node list) : struct (bool voption * string) list =
     let peers = List.filter isPeer nodes
-    let rows = columns :: List.map (cells now) peers
+    let rows = columns :: List.map (cells now paths) peers
 
     let widths =
         List.init columns.Length (fun column -> rows |> List.map (fun row -> row[column].Length) |> List.max)
@@ -106,16 +188,30 @@ let table (now: int64) (nodes: Node list) : struct (bool voption * string) list 
         rows.Tail
 
 /// The peers as JSON.
-let json (now: int64) (nodes: Node list) : Json.Json list =
+let json (now: int64) (paths: Map<string, Path>) (nodes: Node list) : Json.Json list =
+    let orNull (json: 'a -> Json.Json) (value: 'a voption) =
+        match value with
+        | ValueSome value -> json value
+        | ValueNone -> Json.Null
+
     let peer (node: Node) =
+        let reachable = has Status.reachable node.Status
+        let path = if reachable then paths.TryFind node.Name else None
         Json.Object
             [ "name", Json.Text node.Name
               "reachable", Json.Bool(has Status.reachable node.Status)
               "how", Json.Text(howText (how node))
               "rtt_ms", (if node.Rtt < 0 then Json.Null else Json.Real(float node.Rtt / 1000.0))
+              "meta_rtt_ms", orNull (fun time -> Json.Real(float time / 1000.0)) (metaRtt path)
+              "loss_percent", orNull (int64 >> Json.Number) (loss path)
+              "key_age_seconds", orNull Json.Number (keyAge path)
               "pmtu", (if node.MinMtu > 0 then Json.Number(int64 node.Mtu) else Json.Null)
               "rx_bytes", Json.Count node.InBytes
               "tx_bytes", Json.Count node.OutBytes
+              // Unknown: the protocol has no word for it.
+              "program", Json.Null
+              "family", (if reachable then Json.Text(family node) else Json.Null)
+              "protocol", (if reachable then Json.Text(protocol node) else Json.Null)
               "protocol_minor", Json.Number(int64 (Options.minor node.Options))
               "since_seconds", (if node.LastChange = 0L then Json.Null else Json.Number(now - node.LastChange))
               "host", Json.Text node.Host

@@ -130,5 +130,12 @@ module ControlRequest =
     let pcap = 14
     let log = 15
 
+    // Requests of our own, far from stock's numbers; a stock daemon answers them with `invalid`.
+
+    /// What is known of the way to each node, beyond what the dump of nodes tells.
+    let dumpPaths = 100
+    let ping = 101
+    let events = 102
+
     /// The answer to a sub-request that does not exist.
     let invalid = -1

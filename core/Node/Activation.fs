@@ -115,6 +115,8 @@ let private activate (turn: Turn) (connection: Connection) (peer: int) (port: st
 
     turn.Log(DebugLevel.connections, Priority.Notice, "Connection with " + Label.connection connection + " activated")
 
+    turn.Tell("connection-opened", Label.connectionDetails turn.Node connection)
+
     if turn.Node.Settings.DisableBuggyPeers then
         Wire.sendFrame turn connection.Id (Array.zeroCreate overlongFrame)
 

@@ -178,6 +178,39 @@ let private dumpSubnets (turn: Turn) (id: ConnectionId) =
 
     endOfDump turn id sub
 
+/// What stock's dump of nodes has no place for: `18 100 NAME PINGS ANSWERED KEYAGE ROUNDTRIP`. PINGS are the last so many by UDP, KEYAGE
+/// is in seconds and ROUNDTRIP, over the meta connection, in microseconds; -1 where there is none.
+let private dumpPaths (turn: Turn) (id: ConnectionId) =
+    let sub = ControlRequest.dumpPaths
+
+    for index in Topology.nodes turn.Node.Topology do
+        let peer = turn.Peer index
+        let struct (pings, answered) = TincPure.Tunnel.UdpDiscovery.outcomes peer.Discovery
+
+        let keyAge =
+            if Tunnels.isReady peer then
+                Instant.between peer.KeyedAt turn.Now / Instant.second
+            else
+                -1L
+
+        let roundTrip =
+            peer.Connection
+            |> ValueOption.bind turn.TryConnection
+            |> ValueOption.bind _.RoundTrip
+            |> ValueOption.defaultValue -1L
+
+        reply
+            turn
+            id
+            [ sub.ToString()
+              peer.Name.Text
+              pings.ToString()
+              answered.ToString()
+              keyAge.ToString()
+              roundTrip.ToString() ]
+
+    endOfDump turn id sub
+
 /// The status word of a connection (spec 06 §16).
 let private connectionStatus (connection: Connection) : uint32 =
     bit 0 connection.PingSent
@@ -331,6 +364,12 @@ let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : uni
         answer turn id sub 0
     elif sub = ControlRequest.disconnect then
         disconnect turn id arguments
+    elif sub = ControlRequest.dumpPaths then
+        dumpPaths turn id
+    elif sub = ControlRequest.ping && Ping.run turn id arguments then
+        ()
+    elif sub = ControlRequest.events then
+        Watch.subscribe turn id
     elif sub = ControlRequest.pcap then
         streamPackets turn id arguments
     elif sub = ControlRequest.log then

@@ -57,7 +57,7 @@ let private flooded (turn: Turn) (connection: Connection) (peer: int) (line: str
         | _ -> ()
 
 let private pong (turn: Turn) (connection: Connection) =
-    turn.SetConnection { connection with PingSent = false }
+    turn.SetConnection(Measure.ponged turn { connection with PingSent = false })
 
     match connection.Outgoing |> ValueOption.bind (Outgoing.tryFind turn) with
     | ValueSome record when record.BackOff > 0 ->

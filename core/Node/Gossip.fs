@@ -84,6 +84,19 @@ let private isIndirect (arrival: Arrival) (node: int voption) =
 
 // ---- Subnets
 
+let private tellSubnet (turn: Turn) kind (owner: int) (subnet: Subnet) =
+    turn.Tell(kind, [ "subnet", Subnet.toText subnet; "owner", (turn.Peer owner).Name.Text ])
+
+let private tellEdge (turn: Turn) kind (from: int) (target: int) (weight: int voption) =
+    turn.Tell(
+        kind,
+        [ "from", (turn.Peer from).Name.Text
+          "to", (turn.Peer target).Name.Text
+          match weight with
+          | ValueSome weight -> "weight", weight.ToString()
+          | ValueNone -> () ]
+    )
+
 /// Puts a subnet into the tables, if it is new there.
 let insertSubnet (turn: Turn) (owner: int) (subnet: Subnet) : unit =
     let peer = turn.Peer owner
@@ -92,6 +105,8 @@ let insertSubnet (turn: Turn) (owner: int) (subnet: Subnet) : unit =
         { turn.Node with
             Topology = Topology.addSubnet owner subnet turn.Node.Topology
             FibDirty = true }
+
+    tellSubnet turn "subnet-added" owner subnet
 
     if peer.Reachable then
         Scripts.subnet turn peer subnet true
@@ -107,6 +122,8 @@ let removeSubnet (turn: Turn) (owner: int) (subnet: Subnet) : unit =
         { turn.Node with
             Topology = Topology.removeSubnet owner subnet turn.Node.Topology
             FibDirty = true }
+
+    tellSubnet turn "subnet-removed" owner subnet
 
 /// A host that was behind our device showed up behind another's: our claim ends with the next look at learned addresses,
 /// unless the host is heard of here again (spec 04 §6.4 step 6).
@@ -203,6 +220,9 @@ let setEdge (turn: Turn) (edge: Edge) : unit =
             EdgeCount = node.EdgeCount + (if isNew then 1 else 0)
             GraphState = changed node after edge.From edge.To false }
 
+    if isNew then
+        tellEdge turn "edge-added" edge.From edge.To (ValueSome edge.Weight)
+
 let removeEdge (turn: Turn) (from: int) (target: int) : unit =
     let node = turn.Node
     let after = Topology.removeEdge from target node.Topology
@@ -212,6 +232,8 @@ let removeEdge (turn: Turn) (from: int) (target: int) : unit =
             Topology = after
             EdgeCount = node.EdgeCount - 1
             GraphState = changed node after from target true }
+
+    tellEdge turn "edge-removed" from target ValueNone
 
 let private differs (known: Edge) (report: AddEdge) =
     known.Weight <> report.Weight
@@ -359,6 +381,8 @@ let retractLostEdge (turn: Turn) (index: int) (report: bool) : unit =
                 Topology = Topology.removeEdge index 0 turn.Node.Topology
                 EdgeCount = turn.Node.EdgeCount - 1 }
 
+        tellEdge turn "edge-removed" index 0 ValueNone
+
 let delEdge (turn: Turn) (arrival: Arrival) (from: NodeName) (target: NodeName) : unit =
     let topology = turn.Node.Topology
     let fromIndex = Topology.tryFind from topology
@@ -417,7 +441,10 @@ let tellEverything (turn: Turn) (connection: ConnectionId) : unit =
 /// The last neighbour is gone. What we know of the mesh behind it gets older from now on, and to tell it to the next
 /// neighbour would only stir up contradictions.
 let forgetMesh (turn: Turn) : unit =
-    let remove topology (edge: Edge) = Topology.removeEdge edge.From edge.To topology
+    let remove topology (edge: Edge) =
+        tellEdge turn "edge-removed" edge.From edge.To ValueNone
+        Topology.removeEdge edge.From edge.To topology
+
     Reachability.settle turn
 
     turn.Node <-
@@ -472,8 +499,11 @@ let purge (turn: Turn) : unit =
 
         for subnet in purged.Subnets do
             Wire.broadcast turn (delSubnetMessage turn peer.Name subnet)
+            tellSubnet turn "subnet-removed" purged.Node subnet
 
         for edge in purged.Edges do
+            tellEdge turn "edge-removed" purged.Node edge.To ValueNone
+
             if not settings.TunnelServer then
                 Wire.broadcast turn (delEdgeMessage turn purged.Node edge.To)
 

@@ -40,9 +40,7 @@ let private ping (turn: Turn) (connection: Connection) =
 
         Termination.close turn connection.Id Termination.Reported Termination.Closed
     elif turn.Now >= Instant.addSeconds turn.Node.Settings.PingInterval connection.Clock then
-        turn.SetConnection { connection with PingSent = true; Clock = turn.Now }
-
-        Wire.send turn connection.Id Message.Ping
+        Measure.ping turn { connection with PingSent = true; Clock = turn.Now } ValueNone |> ignore
 
 let private checkEstablished (turn: Turn) (id: ConnectionId) (peer: int) =
     Tunnels.maintainNeighbour turn peer

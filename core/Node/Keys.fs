@@ -79,7 +79,11 @@ let private publicKeyAsked (turn: Turn) (origin: PeerState) =
 let private publicKeyTold (turn: Turn) (origin: PeerState) (text: string) =
     let label = Label.peer turn.Node origin
 
-    if origin.PublicKey.IsSome then
+    let isMeasured = Measure.answered turn (PublicKeyOf origin.Index)
+
+    if origin.PublicKey.IsSome && isMeasured then
+        ()
+    elif origin.PublicKey.IsSome then
         warn turn DebugLevel.protocol ("Got ANS_PUBKEY from " + label + " even though we already have his pubkey")
     else
         match KeyFile.parsePublic text with

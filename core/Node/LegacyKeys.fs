@@ -50,6 +50,7 @@ let take (turn: Turn) (index: int) (key: PacketKey) : unit =
     turn.SetPeer
         { turn.Peer index with
             LegacyKey = ValueSome key.Algorithms
+            KeyedAt = turn.Now
             SendCompression = key.Compression }
 
     turn.Packet(PacketCommand.UseLegacyKey(index, key))

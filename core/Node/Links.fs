@@ -37,6 +37,8 @@ let add
                       Outgoing = outgoing
                       Clock = turn.Now
                       PingSent = false
+                      AwaitedPongs = []
+                      RoundTrip = ValueNone
                       IdSent = turn.Now
                       Queued = 0
                       Options = 0u
@@ -57,7 +59,8 @@ let forget (turn: Turn) (connection: Connection) : unit =
             Connections = turn.Node.Connections.Remove connection.Id
             Established = turn.Node.Established.Remove connection.Serial
             Corrections = Corrections.forget connection.Id turn.Node.Corrections
-            Doubts = Doubts.forget connection.Id turn.Node.Doubts }
+            Doubts = Doubts.forget connection.Id turn.Node.Doubts
+            Watch = { turn.Node.Watch with Clients = turn.Node.Watch.Clients.Remove connection.Id } }
 
     match connection.Stage with
     | Established index ->

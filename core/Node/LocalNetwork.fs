@@ -29,8 +29,7 @@ let changed (turn: Turn) (interfaceName: string) : unit =
 let private pingAll (turn: Turn) =
     for connection, _ in Wire.established turn do
         if not connection.PingSent then
-            turn.SetConnection { connection with PingSent = true; Clock = turn.Now }
-            Wire.send turn connection.Id TincPure.Meta.Message.Ping
+            Measure.ping turn { connection with PingSent = true; Clock = turn.Now } ValueNone |> ignore
 
 let tryAgain (turn: Turn) : unit =
     turn.Log(DebugLevel.connections, Priority.Notice, "The local network has changed, trying everything again")

@@ -76,6 +76,8 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           GuardSeconds = 10
           SilentUntil = Instant.never
           PendingDumps = []
+          Measurements = []
+          Watch = { Clients = Map.empty; Peers = Vector.empty; Paths = Graph.initial }
           PendingLogDump = ValueNone
           ById = HashTrie.empty
           ByAddress = HashTrie.empty
@@ -442,6 +444,7 @@ let step (now: Instant) (input: Input) (node: Node) : struct (Node * Effect list
     let turn = Turn(node, now)
     handle turn input
     streamLog turn
+    Watch.publish turn
     finish turn
 
 /// To be called after each batch of inputs: recomputes paths if edges have changed, publishes the forwarding table, and
@@ -450,6 +453,8 @@ let settle (now: Instant) (node: Node) : struct (Node * Effect list) =
     let turn = Turn(node, now)
     Reachability.settle turn
     streamLog turn
+    Watch.compare turn
+    Watch.publish turn
     Forwarding.publish turn
     let wake = nextWake turn.Node
 

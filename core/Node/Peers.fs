@@ -45,6 +45,7 @@ let private create (node: Node) (index: int) (name: NodeName) (now: Instant) : P
       ChangedAt = if index = Topology.self then now else Instant.never
       Connection = ValueNone
       Keys = KeyExchange.initial
+      KeyedAt = Instant.never
       LegacyKey = ValueNone
       LegacyKeyGiven = false
       LegacyKeyAsked = Instant.never

@@ -48,6 +48,8 @@ type PeerState =
         ChangedAt: Instant
         Connection: ConnectionId voption
         Keys: KeyExchange.State
+        /// When the key by which we encrypt to it came into use.
+        KeyedAt: Instant
         /// A node without SPTPS: how it wants what we send it to be protected, once it has given us a key.
         LegacyKey: PacketAlgorithms voption
         /// It has a key of ours.
@@ -103,6 +105,21 @@ type Stage =
     /// A control client; `Log` and `Capture` hold the level and snap length it asked for.
     | Control of log: int voption * capture: int voption
 
+/// A measurement that a control client has asked for: the number that it gave it, and the words that name the leg.
+type Asked = { Client: ConnectionId; Number: int; Leg: string }
+
+/// An answer by which a measurement ends.
+type Expected =
+    /// ANS_PUBKEY of this node, by way of meta connections.
+    | PublicKeyOf of peer: int
+    /// The reply of this node to a probe of this length.
+    | ProbeReplyOf of peer: int * length: int
+
+type Measurement = { Asked: Asked; SentAt: Instant; Expected: Expected }
+
+/// A PING that waits for its PONG, and who besides ourselves wants to know when it comes.
+type AwaitedPong = { PingedAt: Instant; ToTell: Asked voption }
+
 type Connection =
     {
         Id: ConnectionId
@@ -129,6 +146,10 @@ type Connection =
         /// Spec 02 §15: set at accept, connect, connection and PING.
         Clock: Instant
         PingSent: bool
+        /// Every PING that is out, oldest first: the order in which PONGs come.
+        AwaitedPongs: AwaitedPong list
+        /// Of the last PING that was answered, in microseconds.
+        RoundTrip: int64 voption
         /// When our ID was sent, for the weight.
         IdSent: Instant
         /// Bytes that the host has not written yet.
@@ -186,6 +207,16 @@ type Timers =
         GraphDump: Instant
     }
 
+/// Control clients that are told of every change (`tinc events`).
+type Watching =
+    {
+        /// Each with the events that it has missed since it was last told.
+        Clients: Map<ConnectionId, int>
+        /// Nodes and paths as the clients know them; nothing while there is no client.
+        Peers: Vector<PeerState>
+        Paths: Paths
+    }
+
 /// The whole control plane of one node, as a value.
 type Node =
     {
@@ -234,6 +265,9 @@ type Node =
         SilentUntil: Instant
         /// Control connections that wait for a traffic report.
         PendingDumps: (int * ConnectionId * int) list
+        Watch: Watching
+        /// Measurements under way, newest first.
+        Measurements: Measurement list
         /// The traffic report that the dump into the log waits for.
         PendingLogDump: int voption
         ById: HashTrie<NodeId, int>

@@ -32,6 +32,7 @@ let close (turn: Turn) (id: ConnectionId) (report: Report) (socket: Socket) : un
 
         match served with
         | ValueSome index ->
+            turn.Tell("connection-closed", Label.connectionDetails turn.Node connection)
             Gossip.retractOwnEdge turn index (report = Reported)
 
             if report = Reported && turn.Node.Established.IsEmpty then

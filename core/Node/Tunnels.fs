@@ -64,15 +64,27 @@ let private target (turn: Turn) (index: int) (local: bool) : struct (Endpoint * 
         | ValueSome socket -> ValueSome(struct (endpoint, socket))
         | ValueNone -> ValueNone)
 
-let private sendProbe (turn: Turn) (index: int) (local: bool) (payload: byte[]) =
+/// False if there is no session, or no address.
+let private trySendProbe (turn: Turn) (index: int) (local: bool) (payload: byte[]) : bool =
     // Without a session a probe could only go by TCP, which would prove nothing (spec 03 §24.3).
     if isReady (turn.Peer index) then
         match target turn index local with
-        | ValueSome(struct (endpoint, socket)) -> turn.Packet(PacketCommand.SendProbe(index, endpoint, socket, payload))
-        | ValueNone -> ()
+        | ValueSome(struct (endpoint, socket)) ->
+            turn.Packet(PacketCommand.SendProbe(index, endpoint, socket, payload))
+            true
+        | ValueNone -> false
+    else
+        false
+
+let private sendProbe (turn: Turn) (index: int) (local: bool) (payload: byte[]) =
+    trySendProbe turn index local payload |> ignore
 
 let private probeRequest (turn: Turn) (length: int) : byte[] =
     Probe.request (ReadOnlySpan(turn.RandomBytes(max Probe.minimumSize length)))
+
+/// A request of this length, besides those of discovery and of the search for the path MTU. False if it cannot be sent.
+let probe (turn: Turn) (index: int) (length: int) : bool =
+    trySendProbe turn index false (probeRequest turn length)
 
 // ---- Path MTU
 
@@ -255,8 +267,11 @@ let private exchange (turn: Turn) (index: int) (input: KeyExchange.Input) : unit
                 turn.Emit(ReadHostFile peer.Name)
                 Wire.sendTowards turn index (Message.ReqKey(turn.Node.Own, peer.Name, KeyRequest.ReqPubkey))
             | KeyExchange.StartSession(sendKey, receiveKey) ->
+                turn.SetPeer { turn.Peer index with KeyedAt = turn.Now }
                 turn.Packet(PacketCommand.StartSession(index, sendKey, receiveKey, Peers.replayWindow turn.Node))
-            | KeyExchange.UseSendKey key -> turn.Packet(PacketCommand.UseSendKey(index, key))
+            | KeyExchange.UseSendKey key ->
+                turn.SetPeer { turn.Peer index with KeyedAt = turn.Now }
+                turn.Packet(PacketCommand.UseSendKey(index, key))
             | KeyExchange.OfferReceiveKey key -> turn.Packet(PacketCommand.OfferReceiveKey(index, key))
             | KeyExchange.ActivateReceiveKey -> turn.Packet(PacketCommand.ActivateReceiveKey index)
             | KeyExchange.SealHandshake body -> turn.Packet(PacketCommand.SealHandshake(index, body))
@@ -289,7 +304,8 @@ let private longestWait = Instant.second
 
 let private udpUsable (turn: Turn) (peer: PeerState) = peer.Discovery.Confirmed || not turn.Node.Settings.UdpDiscovery
 
-let private tcpOnly (turn: Turn) (peer: PeerState) = Options.has Options.tcpOnly (turn.Node.OwnOptions ||| peer.Options)
+/// Nothing goes to it but by meta connections.
+let tcpOnly (turn: Turn) (peer: PeerState) : bool = Options.has Options.tcpOnly (turn.Node.OwnOptions ||| peer.Options)
 
 /// One look at the tunnel of a node without SPTPS (spec 03 §9); when the next one is due.
 let private lookAtLegacy (turn: Turn) (index: int) (withMtu: bool) : Instant =
@@ -423,5 +439,6 @@ let probeReceived (turn: Turn) (index: int) (payload: byte[]) (source: Endpoint)
                 else
                     UdpDiscovery.Echo
 
+            Measure.answered turn (ProbeReplyOf(index, length)) |> ignore
             discover turn index (UdpDiscovery.ReplyReceived(reply, length))
             pathMtu turn index (PathMtu.Reply length)

@@ -10,6 +10,7 @@ open TincPure.Routing
 [<Sealed; AllowNullLiteral>]
 type Turn(start: Node, now: Instant) =
     let effects = ResizeArray<Effect>()
+    let events = ResizeArray<struct (string * (string * string) list)>()
 
     member val Node: Node = start with get, set
 
@@ -19,6 +20,17 @@ type Turn(start: Node, now: Instant) =
     member _.Effects: Effect list = List.ofSeq effects
 
     member _.Emit(effect: Effect) = effects.Add effect
+
+    /// What changed, for clients that watch: the kind of change, and by name what it is about.
+    member this.Tell(kind: string, details: (string * string) list) =
+        if not this.Node.Watch.Clients.IsEmpty then
+            events.Add(struct (kind, details))
+
+    /// What there is to tell so far, which is forgotten here.
+    member _.TakeEvents() : struct (string * (string * string) list) list =
+        let taken = List.ofSeq events
+        events.Clear()
+        taken
 
     member this.Packet(command: PacketCommand) = this.Emit(Packet command)
 
@@ -107,6 +119,14 @@ module Label =
         match struct (connection.Remote, connection.RemoteName) with
         | struct (Tcp endpoint, ValueSome name) -> named name endpoint
         | struct (other, _) -> remote other
+
+    /// The same for an event, field by field.
+    let connectionDetails (node: Node) (connection: Connection) : (string * string) list =
+        match connection.Remote with
+        | Tcp endpoint ->
+            let struct (host, port) = addressFields node (Inet endpoint)
+            [ "node", connection.Name; "host", host; "port", port ]
+        | UnixSocket -> [ "node", connection.Name ]
 
     /// `NAME (ADDR port PORT)`.
     let connection (connection: Connection) = connection.Name + " (" + connectionHost connection + ")"

@@ -36,6 +36,9 @@ type State =
         PingInFlight: bool
         /// Microseconds.
         RoundTrip: int64 voption
+        /// How the last pings ended, newest in the lowest bit, 1 for an answer; and how many those are.
+        Outcomes: uint32
+        Ended: int
         LastGratuitous: Instant
         /// Longest record payload that the peer got through to us and that we have not told it of yet.
         LargestReceived: int
@@ -73,6 +76,8 @@ let initial: State =
       LastPing = Instant.never
       PingInFlight = false
       RoundTrip = ValueNone
+      Outcomes = 0u
+      Ended = 0
       LastGratuitous = Instant.never
       LargestReceived = 0
       Deadline = Instant.distant
@@ -115,6 +120,19 @@ let private reassure settings now (state: State) : struct (State * Output list) 
         else
             struct (quiet, [ SendGratuitous state.LargestReceived ])
 
+/// Pings whose end is remembered.
+[<Literal>]
+let private window = 32
+
+let private ended (answered: bool) (state: State) =
+    { state with
+        Outcomes = (state.Outcomes <<< 1) ||| (if answered then 1u else 0u)
+        Ended = min window (state.Ended + 1) }
+
+/// How many of the last 32 pings have ended, and how many of those were answered. One ends by its answer or when the next is sent.
+let outcomes (state: State) : struct (int * int) =
+    struct (state.Ended, System.Numerics.BitOperations.PopCount state.Outcomes)
+
 let private ping settings now hasEdge (state: State) : struct (State * Output list) =
     if now < pingDue settings state then
         struct (state, [])
@@ -122,6 +140,8 @@ let private ping settings now hasEdge (state: State) : struct (State * Output li
         let text = "Sending UDP probe length " + PathMtu.shortestProbe.ToString() + " to " + settings.Label
 
         let near = settings.LocalDiscovery && not state.Confirmed && hasEdge
+
+        let state = if state.PingInFlight then ended false state else state
 
         struct ({ state with LastPing = now; PingInFlight = true },
                 [ log text
@@ -133,6 +153,9 @@ let private ping settings now hasEdge (state: State) : struct (State * Output li
 let private replied settings now kind (length: int) (state: State) : struct (State * Output list) =
     let roundTrip = Instant.between state.LastPing now
 
+    // The replies to other probes say nothing of the ping.
+    let isTimed = state.PingInFlight && length = PathMtu.shortestProbe
+
     let text =
         "Got type "
         + (match kind with
@@ -142,15 +165,17 @@ let private replied settings now kind (length: int) (state: State) : struct (Sta
         + length.ToString()
         + " from "
         + settings.Label
-        + (if state.PingInFlight then
+        + (if isTimed then
                " rtt=" + (roundTrip / 1000L).ToString() + "." + (roundTrip % 1000L).ToString("000")
            else
                "")
 
+    let state = if isTimed then ended true state else state
+
     struct ({ state with
                 Confirmed = true
-                PingInFlight = false
-                RoundTrip = if state.PingInFlight then ValueSome roundTrip else state.RoundTrip
+                PingInFlight = state.PingInFlight && not isTimed
+                RoundTrip = if isTimed then ValueSome roundTrip else state.RoundTrip
                 Deadline =
                     if settings.Enabled then
                         Instant.add (seconds settings.Timeout) now

@@ -53,6 +53,7 @@ internal static class CommandTable
             "top" => TopCommand.Run,
             "pcap" => Plain(PcapCommand.Run),
             "version" => Version,
+            "ping" => PingCommand.Run,
             "status" => StateCommands.Status,
             "why" => StateCommands.Why,
             "events" => StateCommands.Events,

@@ -103,7 +103,9 @@ internal sealed class CommandTree
         ((HelpAction)_help.Action!).MaxWidth = 100;
         line.Invoke(new InvocationConfiguration { Output = text, ProcessTerminationTimeout = null });
         var usage = line.CommandResult.Command.Arguments[0].HelpName;
-        return text.ToString().TrimEnd('\n').Replace("[<" + usage + ">...]", usage, StringComparison.Ordinal) + "\n";
+        var help = text.ToString().TrimEnd('\n').Replace("[<" + usage + ">...]", usage, StringComparison.Ordinal) + "\n";
+        var details = Catalogue.tryFind(line.CommandResult.Command.Name).Value.Details;
+        return details.IsEmpty ? help : help + "\n" + string.Concat(details.Select(detail => detail + "\n"));
     }
 
     private static FSharpValueOption<string> Text(ParseResult line, Option<string> option) =>

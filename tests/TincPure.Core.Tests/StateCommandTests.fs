@@ -59,21 +59,43 @@ let private picture: Events.Picture =
 
 [<Fact>]
 let ``status tells in one line each how the peers are reached`` () =
-    let lines =
-        PeerStatus.table 1090L [ own; beta; gamma; delta; slow ]
+    let paths =
+        [ "18 100 beta 32 31 3700 900"; "18 100 gamma 0 0 5 -1"; "18 100 slow 4 0 -1 1500" ]
+        |> List.map (fun line ->
+            match Control.parseItem Control.Request.DumpPaths line |> Result.map PeerStatus.parsePath with
+            | Ok(ValueSome(struct (name, path))) -> name, path
+            | _ -> failwith line)
+        |> Map.ofList
+
+    let old = { slow with Rtt = -1; Options = 0u }
+
+    let lines paths =
+        PeerStatus.table 1090L paths [ own; beta; gamma; delta; old ]
         |> List.map (fun (struct (_, text)) -> text)
 
     Assert.Equal<string list>(
-        [ "NODE   STATE  HOW         RTT    PMTU  RX    TX    PROTO  SINCE  ADDRESS"
-          "beta   up     direct UDP  1.234  1452  1.5k  2.5M  17.7   90s    192.0.2.2 port 655"
-          "gamma  up     via beta    1.234  1452  1.5k  2.5M  17.7   90s    192.0.2.3 port 655"
-          "delta  down   -           -      -     1.5k  2.5M  -      never  unknown port 655"
-          "slow   up     TCP         1.234  -     1.5k  2.5M  17.7   90s    192.0.2.2 port 655" ],
-        lines
+        [ "NODE   STATE  HOW         RTT    LOSS  PMTU  KEY  RX    TX    VERSION     SINCE  ADDRESS"
+          "beta   up     direct UDP  1.234  3%    1452  61m  1.5k  2.5M  1.1 (17.7)  90s    192.0.2.2 port 655"
+          "gamma  up     via beta    1.234  -     1452  5s   1.5k  2.5M  1.1 (17.7)  90s    192.0.2.3 port 655"
+          "delta  down   -           -      -     -     -    1.5k  2.5M  -           never  unknown port 655"
+          "slow   up     TCP         1.500  100%  -     -    1.5k  2.5M  1.0 (17.0)  90s    192.0.2.2 port 655" ],
+        lines paths
     )
 
-    use json = JsonDocument.Parse(Json.printLines (PeerStatus.json 1090L [ own; beta ]))
-    Assert.Equal("direct UDP", json.RootElement[0].GetProperty("how").GetString())
+    // A stock daemon does not tell of paths.
+    Assert.Contains(
+        "beta   up     direct UDP  1.234  -     1452  -    1.5k  2.5M  1.1 (17.7)  90s    192.0.2.2 port 655",
+        lines Map.empty
+    )
+
+    use json = JsonDocument.Parse(Json.printLines (PeerStatus.json 1090L paths [ own; beta ]))
+    let peer = json.RootElement[0]
+    Assert.Equal("direct UDP", peer.GetProperty("how").GetString())
+    Assert.Equal(3, peer.GetProperty("loss_percent").GetInt32())
+    Assert.Equal(3700, peer.GetProperty("key_age_seconds").GetInt32())
+    Assert.Equal(0.9, peer.GetProperty("meta_rtt_ms").GetDouble())
+    Assert.Equal(JsonValueKind.Null, peer.GetProperty("program").ValueKind)
+    Assert.Equal("17.7", peer.GetProperty("protocol").GetString())
 
 let private why address =
     match Why.explain address picture.Nodes picture.Subnets with

@@ -90,6 +90,25 @@ let ``without any reply UDP is given up in time`` () =
     Assert.Equal(ValueNone, state.RoundTrip)
 
 [<Fact>]
+let ``pings are counted as answered or lost, the last 32 of them, and other probes are not counted`` () =
+    let ping number answered =
+        [ number * 20000, Maintain(0, false)
+          number * 20000 + 5, ReplyReceived(Statement, 1400)
+          if answered then
+              number * 20000 + 10, ReplyReceived(Statement, 18) ]
+
+    let outcomesOf pattern =
+        let _, state = pattern |> List.mapi ping |> List.concat |> run
+        let struct (ended, answered) = outcomes state
+        ended, answered
+
+    Assert.Equal((0, 0), outcomesOf [])
+    // The last one may still be answered.
+    Assert.Equal((3, 2), outcomesOf [ true; false; true; false ])
+    Assert.Equal((32, 32), outcomesOf (List.replicate 40 false @ List.replicate 40 true))
+    Assert.Equal((32, 16), outcomesOf (List.init 80 (fun number -> number % 2 = 0) @ [ true ]))
+
+[<Fact>]
 let ``a new address proves itself before it is used`` () =
     let _, state = run [ 0, ReplyReceived(Statement, 18); 1, AddressSet ]
     Assert.False state.Confirmed

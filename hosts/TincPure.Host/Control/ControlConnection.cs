@@ -166,6 +166,10 @@ public sealed class ControlConnection : IDisposable
     /// <summary>True if the daemon said something that was not asked for, or has gone.</summary>
     public bool IsSpoilt => _start < _end || _socket.Poll(0, SelectMode.SelectRead);
 
+    /// <summary>Waits for so many milliseconds at most. True if the daemon has said something, or has gone.</summary>
+    public bool HasInput(int milliseconds) =>
+        _start < _end || _socket.Poll(TimeSpan.FromMilliseconds(Math.Max(0, Math.Min(milliseconds, 100))), SelectMode.SelectRead);
+
     /// <summary>False if the daemon has gone.</summary>
     public bool Send(string line)
     {

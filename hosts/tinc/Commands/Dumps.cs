@@ -6,7 +6,10 @@ using TincPure.Host.Control;
 namespace TincPure.Tinc.Commands;
 
 /// <summary>A dump could not be received; the message says why.</summary>
-internal sealed class DumpException(string message) : Exception(message);
+internal class DumpException(string message) : Exception(message);
+
+/// <summary>The daemon does not know the request.</summary>
+internal sealed class RefusedException() : DumpException("Unable to parse dump from tincd.");
 
 /// <summary>Lists that the daemon gives of its nodes, edges, subnets and connections (spec 06 §15.5).</summary>
 internal sealed class Dumps(ControlConnection daemon)
@@ -28,6 +31,21 @@ internal sealed class Dumps(ControlConnection daemon)
     public IReadOnlyList<Top.Sample> Traffic() =>
         Read(Control.Request.DumpTraffic, "", Top.parseSample, _ => "Unable to parse dump from tincd.");
 
+    /// <summary>What daemons of ours tell of the ways to the nodes, by name; empty for others.</summary>
+    public FSharpMap<string, PeerStatus.Path> Paths()
+    {
+        try
+        {
+            return MapModule.OfSeq(
+                Read(Control.Request.DumpPaths, "", PeerStatus.parsePath, _ => "Unable to parse path dump from tincd.")
+                    .Select(item => Tuple.Create(item.Item1, item.Item2)));
+        }
+        catch (RefusedException)
+        {
+            return MapModule.Empty<string, PeerStatus.Path>();
+        }
+    }
+
     /// <summary>Everything at once.</summary>
     public Events.Picture Picture() =>
         new(
@@ -43,6 +61,8 @@ internal sealed class Dumps(ControlConnection daemon)
         daemon.Send(Control.request(request, ListModule.OfSeq(argument.Length == 0 ? [] : new[] { argument })));
         while (daemon.ReadLine() is { } line)
         {
+            if (Control.isRefused(line))
+                throw new RefusedException();
             var fields = Control.parseItem(request, line);
             if (fields.IsError)
                 throw new DumpException("Unable to parse dump from tincd.");

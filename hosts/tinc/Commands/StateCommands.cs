@@ -34,6 +34,7 @@ internal static class StateCommands
     private static void ShowStatus(Session session, Dumps dumps, Switches switches)
     {
         var nodes = ListModule.OfSeq(dumps.Nodes());
+        var paths = dumps.Paths();
         var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         var colour = session.Terminal.OutputTakesColour;
         if (switches.Has("--watch") && colour)
@@ -41,11 +42,11 @@ internal static class StateCommands
 
         if (switches.Json)
         {
-            session.Print(PeerStatus.json(now, nodes));
+            session.Print(PeerStatus.json(now, paths, nodes));
         }
         else
         {
-            foreach (var (reachable, text) in PeerStatus.table(now, nodes))
+            foreach (var (reachable, text) in PeerStatus.table(now, paths, nodes))
                 session.Terminal.WriteLine(
                     colour && reachable.IsSome ? (reachable.Value ? Green : Red) + text + Normal : text);
         }
@@ -82,28 +83,64 @@ internal static class StateCommands
 
         return WithDaemon(session, daemon =>
         {
-            var dumps = new Dumps(daemon);
-            var before = dumps.Picture();
-            while (!session.Terminal.OutputIsLost)
-            {
-                Thread.Sleep(Pause);
-                var after = dumps.Picture();
-                foreach (var change in TincPure.Commands.Events.between(before, after))
-                    Print(session, change, switches.Json);
-                session.Terminal.Flush();
-                before = after;
-            }
-
-            return 0;
+            daemon.Send(Control.request(Control.Request.Events, ListModule.Empty<string>()));
+            return daemon.ReadLine() is { } first && !Control.isRefused(first)
+                ? Told(session, daemon, first, switches.Json)
+                : Looked(session, daemon, switches.Json);
         });
     }
 
-    private static void Print(Session session, TincPure.Commands.Events.Event change, bool json) =>
+    /// <summary>The daemon tells by itself. `line` is its first word.</summary>
+    private static int Told(Session session, ControlConnection daemon, string? line, bool json)
+    {
+        try
+        {
+            for (; line is not null && !session.Terminal.OutputIsLost; line = daemon.ReadLine(patiently: true))
+            {
+                var fields = Control.parseItem(Control.Request.Events, line);
+                var told = fields.IsError ? default : TincPure.Commands.Events.parse(fields.ResultValue);
+                if (told.IsNone)
+                    throw new DumpException("Unable to parse event from tincd: " + line);
+
+                var (seconds, change) = told.Value;
+                if (!TincPure.Commands.Events.isWelcome(change))
+                    Print(session, change, DateTimeOffset.FromUnixTimeSeconds(seconds), json);
+                session.Terminal.Flush();
+            }
+        }
+        finally
+        {
+            // It goes on telling: nothing else can be asked on this connection.
+            session.Disconnect();
+        }
+
+        return session.Terminal.OutputIsLost ? 0 : session.Terminal.Fail("Lost connection to tincd.");
+    }
+
+    /// <summary>The daemon is asked again and again, and the answers are compared.</summary>
+    private static int Looked(Session session, ControlConnection daemon, bool json)
+    {
+        var dumps = new Dumps(daemon);
+        var before = dumps.Picture();
+        while (!session.Terminal.OutputIsLost)
+        {
+            Thread.Sleep(Pause);
+            var after = dumps.Picture();
+            foreach (var change in TincPure.Commands.Events.between(before, after))
+                Print(session, change, DateTimeOffset.UtcNow, json);
+            session.Terminal.Flush();
+            before = after;
+        }
+
+        return 0;
+    }
+
+    private static void Print(Session session, TincPure.Commands.Events.Event change, DateTimeOffset time, bool json) =>
         session.Terminal.WriteLine(
             json
-                ? Json.print(TincPure.Commands.Events.json(DateTimeOffset.UtcNow.ToUnixTimeSeconds(), change))
+                ? Json.print(TincPure.Commands.Events.json(time.ToUnixTimeSeconds(), change))
                 : TincPure.Commands.Events.line(
-                    DateTime.Now.ToString("HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture), change));
+                    time.ToLocalTime().ToString("HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture), change));
 
     private static int WithDaemon(Session session, Func<ControlConnection, int> run)
     {
