@@ -57,10 +57,7 @@ let private command name usage words summary =
 
 let private having switches command = { command with Switches = switches }
 
-let private valued name value summary : Switch =
-    { Name = name
-      Value = ValueSome value
-      Summary = summary }
+let private valued name value summary : Switch = { Name = name; Value = ValueSome value; Summary = summary }
 
 let private explained lines command = { command with Details = lines }
 
@@ -115,7 +112,11 @@ let all: Command list =
       command "sign" "[FILE]" File "Sign a file, or standard input."
       command "verify" "NODE|.|* [FILE]" Node "Check the signature of a file, or of standard input."
       command "edit" "FILE" File "Edit a file of the configuration."
-      command "help" "[COMMAND|VARIABLE|variables]" Nothing "Print the usage text, or help about a command or a variable."
+      command
+          "help"
+          "[COMMAND|VARIABLE|variables]"
+          Nothing
+          "Print the usage text, or help about a command or a variable."
       command "version" "" Nothing "Print the version." |> having [ json ]
       command "status" "" Nothing "Tell in one line each how the other nodes are."
       |> having [ json; switch "--watch" "Again and again." ]

@@ -101,18 +101,7 @@ let span (seconds: int64) : string =
     else text (seconds / 86400L) "d"
 
 let private columns =
-    [ "NODE"
-      "STATE"
-      "HOW"
-      "RTT"
-      "LOSS"
-      "PMTU"
-      "KEY"
-      "RX"
-      "TX"
-      "VERSION"
-      "SINCE"
-      "ADDRESS" ]
+    [ "NODE"; "STATE"; "HOW"; "RTT"; "LOSS"; "PMTU"; "KEY"; "RX"; "TX"; "VERSION"; "SINCE"; "ADDRESS" ]
 
 /// Percent of the UDP pings that were lost; none if none has ended.
 let private loss (path: Path option) : int voption =

@@ -28,14 +28,16 @@ type Round = { Number: int; Started: bool; Legs: (Leg * Outcome) list }
 
 /// All rounds of one leg. Times in microseconds.
 type Tally =
-    { Leg: Leg
-      Sent: int
-      Answered: int
-      Sum: int64
-      Least: int64
-      Most: int64
-      /// Why the last round did not measure it.
-      Reason: string voption }
+    {
+        Leg: Leg
+        Sent: int
+        Answered: int
+        Sum: int64
+        Least: int64
+        Most: int64
+        /// Why the last round did not measure it.
+        Reason: string voption
+    }
 
 let private int64Of (text: string) =
     match Int64.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
@@ -124,7 +126,9 @@ let hasAnswered (tallies: Tally list) : bool =
 /// Why a leg was not measured, in words.
 let reasonText (leg: Leg) (reason: string) : string =
     match reason with
-    | "relayed" -> leg.Node + " cannot be contacted directly: a relay passes on what is for it, and what lies beyond answers no probe"
+    | "relayed" ->
+        leg.Node
+        + " cannot be contacted directly: a relay passes on what is for it, and what lies beyond answers no probe"
     | "no-key" -> "no keys have been exchanged with " + leg.Node + " yet; that begins now"
     | "tcp-only" -> "TCPOnly is set here or there"
     | "no-address" -> "no UDP address of " + leg.Node + " is known"
@@ -148,8 +152,7 @@ let unsupported: string =
 let private milliseconds (microseconds: int64) =
     (float microseconds / 1000.0).ToString("0.000", CultureInfo.InvariantCulture)
 
-let private legText (target: string) (leg: Leg) =
-    if leg.Node = target then leg.Kind else leg.Kind + " " + leg.Node
+let private legText (target: string) (leg: Leg) = if leg.Node = target then leg.Kind else leg.Kind + " " + leg.Node
 
 /// One line about a round that is over.
 let line (target: string) (round: Round) : string =
@@ -162,8 +165,7 @@ let line (target: string) (round: Round) : string =
 
     String.Join("  ", ("seq=" + round.Number.ToString()) :: List.map text round.Legs)
 
-let private lossPercent (tally: Tally) =
-    if tally.Sent = 0 then 0 else 100 * (tally.Sent - tally.Answered) / tally.Sent
+let private lossPercent (tally: Tally) = if tally.Sent = 0 then 0 else 100 * (tally.Sent - tally.Answered) / tally.Sent
 
 /// What is told in the end, a line for each leg.
 let summary (target: string) (tallies: Tally list) : string list =

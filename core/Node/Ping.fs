@@ -67,16 +67,11 @@ let private overUdp (turn: Turn) (asked: Asked) (index: int) =
     let peer = turn.Peer index
     let length = probeLength asked.Number
 
-    if Tunnels.tcpOnly turn peer then
-        Error "tcp-only"
-    elif not (Tunnels.isReady peer) then
-        Error "no-key"
-    elif not (Tunnels.probe turn index length) then
-        Error "no-address"
-    elif Measure.expect turn asked (ProbeReplyOf(index, length)) then
-        Ok()
-    else
-        Error "busy"
+    if Tunnels.tcpOnly turn peer then Error "tcp-only"
+    elif not (Tunnels.isReady peer) then Error "no-key"
+    elif not (Tunnels.probe turn index length) then Error "no-address"
+    elif Measure.expect turn asked (ProbeReplyOf(index, length)) then Ok()
+    else Error "busy"
 
 let private legs (turn: Turn) (client: ConnectionId) (number: int) (index: int) =
     let asked kind index = { Client = client; Number = number; Leg = kind + " " + name turn index }

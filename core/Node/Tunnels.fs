@@ -83,8 +83,7 @@ let private probeRequest (turn: Turn) (length: int) : byte[] =
     Probe.request (ReadOnlySpan(turn.RandomBytes(max Probe.minimumSize length)))
 
 /// A request of this length, besides those of discovery and of the search for the path MTU. False if it cannot be sent.
-let probe (turn: Turn) (index: int) (length: int) : bool =
-    trySendProbe turn index false (probeRequest turn length)
+let probe (turn: Turn) (index: int) (length: int) : bool = trySendProbe turn index false (probeRequest turn length)
 
 // ---- Path MTU
 

@@ -13,7 +13,10 @@ let private maxQueued = 256 * 1024
 
 let private send (turn: Turn) (client: ConnectionId) (kind: string) (details: (string * string) list) =
     let words =
-        "18" :: ControlRequest.events.ToString() :: (Instant.seconds turn.Now).ToString() :: kind
+        "18"
+        :: ControlRequest.events.ToString()
+        :: (Instant.seconds turn.Now).ToString()
+        :: kind
         :: (details |> List.map (fun (name, value) -> name + "=" + value))
 
     Wire.sendRaw turn client (Encoding.UTF8.GetBytes(String.Join(' ', words) + "\n"))
@@ -144,4 +147,6 @@ let compare (turn: Turn) : unit =
                 Watch = { turn.Node.Watch with Peers = turn.Node.Peers; Paths = turn.Node.Paths } }
     elif Vector.length known.Peers > 0 then
         // The last client has gone: nothing is kept for nobody.
-        turn.Node <- { turn.Node with Watch = { known with Peers = Vector.empty; Paths = Graph.initial } }
+        turn.Node <-
+            { turn.Node with
+                Watch = { known with Peers = Vector.empty; Paths = Graph.initial } }

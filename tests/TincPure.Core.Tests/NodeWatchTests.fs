@@ -135,7 +135,11 @@ let ``what a dump of nodes has no place for is told of each node`` () =
     rig.Say(fake, "9")
 
     Assert.Equal<string list>(
-        [ "18 100 alpha 0 0 -1 -1"; "18 100 fake 0 0 -1 4000"; "18 100 far 0 0 -1 -1"; "18 100 obs 0 0 -1 -1"; "18 100" ],
+        [ "18 100 alpha 0 0 -1 -1"
+          "18 100 fake 0 0 -1 4000"
+          "18 100 far 0 0 -1 -1"
+          "18 100 obs 0 0 -1 -1"
+          "18 100" ],
         ask rig id "18 100"
     )
 

@@ -37,10 +37,7 @@ let ``a round is over when every leg that was sent is answered`` () =
 let ``each leg is told by itself`` () =
     let lost = heard relayed
     let whole = heard (relayed @ [ "18 101 1 meta gamma rtt 2113" ])
-    Assert.Equal(
-        "seq=1  meta 2.113 ms  hop beta 0.812 ms  udp (relayed)  relay beta 0.640 ms",
-        Ping.line "gamma" whole
-    )
+    Assert.Equal("seq=1  meta 2.113 ms  hop beta 0.812 ms  udp (relayed)  relay beta 0.640 ms", Ping.line "gamma" whole)
     Assert.StartsWith("seq=1  meta no answer  hop beta 0.812 ms", Ping.line "gamma" lost)
 
     let tallies = [] |> Ping.tally whole |> Ping.tally lost
@@ -73,7 +70,13 @@ let ``every reason has its words`` () =
 
 [<Fact>]
 let ``nonsense of a daemon is none of ours`` () =
-    for fields in [ []; [ "x" ]; [ "1" ]; [ "1"; "meta"; "b" ]; [ "1"; "meta"; "b"; "rtt"; "-5" ]; [ "-1"; "started" ] ] do
+    for fields in
+        [ []
+          [ "x" ]
+          [ "1" ]
+          [ "1"; "meta"; "b" ]
+          [ "1"; "meta"; "b"; "rtt"; "-5" ]
+          [ "-1"; "started" ] ] do
         Assert.True((Ping.parse fields).IsNone)
 
 [<Fact>]
