@@ -171,7 +171,8 @@ module Files =
         let settings = HostSettings.read name strictSubnets (hostKeys snapshot name table) reader
         struct (settings, List.map error errors @ reader.Log)
 
-    /// The settings of another node's host file, and what is wrong with it; nothing if there is no such file.
+    /// The settings of another node's host file, and what is wrong with it; nothing if there is no such file. That there is none is
+    /// what strangers bring about: no line for those who do not ask for connections.
     let readHost (snapshot: Snapshot) (name: NodeName) : struct (HostSettings voption * LogLine list) =
         match Snapshot.fileOf snapshot (hostPath snapshot name) with
         | Content _ ->
@@ -179,7 +180,8 @@ module Files =
             struct (ValueSome settings, log)
         | CannotOpen(reason, _)
         | CannotRead reason ->
-            struct (ValueNone, [ error ("Cannot open config file " + hostPath snapshot name + ": " + reason) ])
+            let text = "Cannot open config file " + hostPath snapshot name + ": " + reason
+            struct (ValueNone, [ { error text with Level = DebugLevel.connections } ])
 
     /// The other nodes that have a host file. What is in a file with a fault counts up to there, unless we know from `settings`
     /// what the file said before.

@@ -213,8 +213,8 @@ module Parse =
                 |> Result.map (fun (struct (from, target)) -> Message.MtuInfo(from, target, mtu))
         | _ -> Error(ParseError.BadSyntax Request.MtuInfo)
 
-    /// The request's number by C's atoi, and where its fields begin (spec 02 §3.2).
-    let private request (line: string) : Result<struct (Request * int), ParseError> =
+    /// The request's number by C's atoi, and where its fields begin (spec 02 §3.2); an error if no request has a handler of that number.
+    let request (line: string) : Result<struct (Request * int), ParseError> =
         let mutable at = 0
 
         match Scan.int32 line &at with

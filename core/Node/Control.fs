@@ -279,6 +279,7 @@ let private setDebug (turn: Turn) (id: ConnectionId) (arguments: string) =
 
         if level >= 0 then
             turn.Node <- { turn.Node with DebugLevel = level; FibDirty = true }
+            turn.Emit(ShowUpTo level)
 
 let private streamLog (turn: Turn) (id: ConnectionId) (arguments: string) =
     match turn.TryConnection id with

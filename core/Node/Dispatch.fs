@@ -98,11 +98,14 @@ let private established (turn: Turn) (connection: Connection) (peer: int) (line:
     | Message.AckInvitation _
     | Message.Control _ -> ()
 
-/// What logs show of a line: a control client's cookie is nobody's business.
-let private shown (message: Message) (line: string) =
-    match message with
-    | Message.Id(name, _, _) when name.StartsWith '^' -> "0 ^<cookie>"
-    | _ -> line
+/// Every request that there is, before anything else is made of it. A control client's cookie is nobody's business.
+let private logGot (turn: Turn) (connection: Connection) (line: string) =
+    match Parse.request line with
+    | Ok(struct (request, _)) ->
+        let shown = if request = Request.Id && line.Contains '^' then "0 ^<cookie>" else line
+        let text = "Got " + Request.name request + " from " + Label.connection connection + ": " + shown
+        turn.Log(DebugLevel.meta, Priority.Debug, text)
+    | Error _ -> ()
 
 /// Garbage in the middle of a legacy login has a likely reason.
 let private logHint (turn: Turn) (connection: Connection) =
@@ -111,24 +114,15 @@ let private logHint (turn: Turn) (connection: Connection) =
     | _ -> ()
 
 let private line (turn: Turn) (connection: Connection) (text: string) =
+    if turn.Shows DebugLevel.meta then
+        logGot turn connection text
+
     match Parse.line (permitted connection) text with
     | Error error ->
         logAll turn (ParseError.log (Label.connection connection) error)
         logHint turn connection
         abandon turn connection
     | Ok message ->
-        if turn.Shows DebugLevel.meta then
-            turn.Log(
-                DebugLevel.meta,
-                Priority.Debug,
-                "Got "
-                + Request.name (Message.request message)
-                + " from "
-                + Label.connection connection
-                + ": "
-                + shown message text
-            )
-
         match struct (connection.Stage, message) with
         | struct (Established peer, message) -> established turn connection peer text message
         | struct (Authenticating(peer, _), Message.Ack(port, weight, options)) ->

@@ -42,6 +42,7 @@ let private settingsOf (node: Node) : FibSettings =
       TunnelServer = node.Settings.TunnelServer
       OverwriteMac = node.Launch.DeviceAddress.IsSome && node.Settings.Mode = Router
       OwnOptions = node.OwnOptions
+      Device = ValueOption.defaultValue "" node.Launch.DeviceInfo
       DebugLevel = max node.DebugLevel node.StreamLevel }
 
 /// The table before the first `publish`: it knows nobody.
@@ -62,6 +63,7 @@ let none: Fib =
           TunnelServer = false
           OverwriteMac = false
           OwnOptions = 0u
+          Device = ""
           DebugLevel = 0 } }
 
 let private patch (node: Node) (peers: Vector<Peer>) (index: int) : Vector<Peer> =

@@ -74,6 +74,8 @@ type Input =
     | NetworkChanged of interfaceName: string
     /// The device cannot be used any more: nothing is left to carry (spec 07 §1.3).
     | DeviceLost
+    /// The host itself has logged something: whoever streams the log gets it, too.
+    | Said of LogLine
 
 /// How a script is run: its name below the configuration directory and its environment, in order.
 type Script = { Name: string; Environment: (string * string) list }
@@ -81,6 +83,8 @@ type Script = { Name: string; Environment: (string * string) list }
 /// Everything that a node can want. A host carries effects out in order and reports what comes of them as inputs.
 type Effect =
     | Log of LogLine
+    /// What the host itself logs is shown up to this level from now on.
+    | ShowUpTo of level: int
     | Send of ConnectionId * byte[]
     | Connect of ConnectionId * target: Endpoint
     /// Connect to this proxy instead; what is said to it is the node's business.

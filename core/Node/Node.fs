@@ -369,6 +369,18 @@ let private lost (turn: Turn) (id: ConnectionId) (reason: string voption) =
 
         Termination.close turn id Termination.Reported Termination.Closed
 
+/// Control connections that stream the log, and up to which level.
+let private listeners (node: Node) : (ConnectionId * int) list =
+    [ for KeyValue(id, connection) in node.Connections do
+          match connection.Stage with
+          | Stage.Control(ValueSome level, _) -> id, (if level < 0 then node.DebugLevel else level)
+          | _ -> () ]
+
+let private tell (turn: Turn) (listeners: (ConnectionId * int) list) (line: LogLine) =
+    for id, level in listeners do
+        if line.Level <= level then
+            Control.sendLogLine turn id line
+
 let private handle (turn: Turn) (input: Input) =
     match input with
     | Started(udpSockets, tcpSockets) -> started turn udpSockets tcpSockets
@@ -395,13 +407,7 @@ let private handle (turn: Turn) (input: Input) =
     | Signalled signal -> signalled turn signal
     | NetworkChanged interfaceName -> LocalNetwork.changed turn interfaceName
     | DeviceLost -> Shutdown.run turn
-
-/// Control connections that stream the log, and up to which level.
-let private listeners (node: Node) : (ConnectionId * int) list =
-    [ for KeyValue(id, connection) in node.Connections do
-          match connection.Stage with
-          | Stage.Control(ValueSome level, _) -> id, (if level < 0 then node.DebugLevel else level)
-          | _ -> () ]
+    | Said line -> tell turn (listeners turn.Node) line
 
 /// Copies what was logged to the control connections that asked for it (spec 06 §15.7). Lines that come of sending these
 /// are not logged again.
@@ -415,10 +421,7 @@ let private streamLog (turn: Turn) =
 
         for effect in turn.Effects do
             match effect with
-            | Log line ->
-                for id, level in listeners do
-                    if line.Level <= level then
-                        Control.sendLogLine turn id line
+            | Log line -> tell turn listeners line
             | _ -> ()
 
 /// The end of a turn: the node as it is now, and its effects. Lines that only streams want are not for the host.

@@ -56,6 +56,8 @@ type FibSettings =
         OverwriteMac: bool
         /// Our own options word.
         OwnOptions: uint32
+        /// What logs call the device.
+        Device: string
         DebugLevel: int
     }
 

@@ -108,6 +108,7 @@ type Forwarder() =
         elif plane.HasFib then
             let own = plane.Own
             plane.State(own).CountIn frame.Length
+            plane.LogDevice("Read packet of ", frame.Length, " from ")
             router.Route(own, frame)
 
     /// A frame from a device with offloads: a super-packet is cut, an unfinished checksum is finished. What makes no sense is
@@ -129,6 +130,7 @@ type Forwarder() =
             if plan.Count = 0 then
                 plane.Drops.Add DropCause.BadOffload
             elif plane.HasFib then
+                plane.LogDevice("Read packet of ", frame.Length, " from ")
                 router.RouteSegments(frame, plan)
 
     /// The host let something go that came in.

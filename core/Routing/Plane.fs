@@ -28,6 +28,7 @@ type internal Plane() =
               TunnelServer = false
               OverwriteMac = false
               OwnOptions = 0u
+              Device = ""
               DebugLevel = DebugLevel.always } }
 
     /// Most nodes never compress anything.
@@ -90,3 +91,9 @@ type internal Plane() =
     member this.Log(level: int, priority: Priority, text: string) : unit =
         if this.Shows level then
             this.Outbox.Punt(PacketLog { Level = level; Priority = priority; Text = text })
+
+    /// Says that a packet of this length came from the device (`Read packet of `, ` from `) or goes to it.
+    member this.LogDevice(what: string, length: int, way: string) : unit =
+        if this.Shows DebugLevel.traffic then
+            let text = what + length.ToString() + " bytes" + way + fib.Settings.Device
+            this.Log(DebugLevel.traffic, Priority.Debug, text)

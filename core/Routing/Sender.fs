@@ -58,6 +58,7 @@ type internal Sender(plane: Plane) =
 
     /// Writes a frame to the device.
     member this.ToDevice(frame: Span<byte>) : unit =
+        plane.LogDevice("Writing packet of ", frame.Length, " to ")
         plane.State(plane.Own).CountOut frame.Length
         let space = plane.Outbox.Reserve frame.Length
 

@@ -64,6 +64,7 @@ let private table (own: int) (count: int) : Fib =
           TunnelServer = false
           OverwriteMac = false
           OwnOptions = Options.withMinor 7 Options.pmtuDiscovery
+          Device = "device"
           DebugLevel = DebugLevel.always } }
 
 /// An IPv4 packet of this size from node 0 to node 1, behind an Ethernet header.

@@ -50,6 +50,7 @@ let settings: FibSettings =
       TunnelServer = false
       OverwriteMac = false
       OwnOptions = Options.withMinor 7 (Options.pmtuDiscovery ||| Options.clampMss)
+      Device = "device"
       DebugLevel = DebugLevel.always }
 
 let fib (own: int) (peers: Peer list) (subnets: OwnedSubnet list) (settings: FibSettings) : Fib =

@@ -12,7 +12,7 @@ open TincPure.Core.Tests.NodeFakePeer
 open TincPure.Core.Tests.NodeFixture
 open Xunit
 
-let private settings: Settings =
+let settings: Settings =
     { settingsOf "alpha" [ "fake"; "obs" ] with
         Own =
             { HostSettings.empty (nodeName "alpha") with
@@ -20,22 +20,21 @@ let private settings: Settings =
 
 let private starting (start: string) (line: string) = line.StartsWith(start, StringComparison.Ordinal)
 
-let private begun () : Rig =
+let begun () : Rig =
     let rig = Rig settings
     rig.Start 655
     rig
 
 /// A control client on the UNIX socket that has been greeted.
-let private client (rig: Rig) : ConnectionId =
-    rig.Open(UnixSocket, Encoding.ASCII.GetBytes("0 ^" + launch.Cookie + " 0\n"))
+let client (rig: Rig) : ConnectionId = rig.Open(UnixSocket, Encoding.ASCII.GetBytes("0 ^" + launch.Cookie + " 0\n"))
 
-let private textOn (rig: Rig) (id: ConnectionId) = Encoding.UTF8.GetString(rig.SentOn id)
+let textOn (rig: Rig) (id: ConnectionId) = Encoding.UTF8.GetString(rig.SentOn id)
 
 let private linesOn (rig: Rig) (id: ConnectionId) =
     (textOn rig id).Split('\n', StringSplitOptions.RemoveEmptyEntries) |> List.ofArray
 
 /// The lines that a request is answered with. Counts of packets come from a packet plane that has seen node 1.
-let private ask (rig: Rig) (id: ConnectionId) (request: string) : string list =
+let ask (rig: Rig) (id: ConnectionId) (request: string) : string list =
     rig.Forget()
     rig.Feed(Received(id, Encoding.ASCII.GetBytes(request + "\n")))
 
@@ -250,55 +249,6 @@ let ``a retry forgets pauses`` () =
     Assert.Equal<string list>([ "18 10 0" ], ask rig (client rig) "18 10")
     Assert.Contains("Trying to connect to fake (198.51.100.1 port 655)", rig.LogTexts)
 
-/// The messages of a log stream.
-let private records (rig: Rig) (id: ConnectionId) : string list =
-    let rec read (text: string) =
-        if text = "" then
-            []
-        else
-            let newline = text.IndexOf '\n'
-            let length = int (text.Substring(0, newline).Split(' ')[2])
-            Assert.StartsWith("18 15 ", text)
-            text.Substring(newline + 1, length) :: read (text.Substring(newline + 1 + length))
-
-    read (textOn rig id)
-
-[<Fact>]
-let ``log messages are streamed up to the level asked for`` () =
-    let rig = begun ()
-    let control = client rig
-    let quiet = client rig
-    Assert.Empty(ask rig control "18 15 1")
-    Assert.Empty(ask rig quiet "18 15 0 1")
-    let fake = rig.Neighbour "fake"
-
-    Assert.Equal<string list>(
-        [ "Connection from 192.0.2.3 port 40000"; "Connection with fake (192.0.2.3 port 40000) activated" ],
-        records rig control
-    )
-
-    rig.Forget()
-    rig.Say(fake, "hello")
-    Assert.Equal<string list>([ "Bogus data received from fake (192.0.2.3 port 40000)" ], records rig quiet)
-
-[<Fact>]
-let ``level -1 streams what the daemon logs`` () =
-    let rig = begun ()
-    let control = client rig
-    ask rig control "18 15 -1" |> ignore
-    rig.Neighbour "fake" |> ignore
-    Assert.Equal<string list>(rig.LogTexts, records rig control)
-
-[<Fact>]
-let ``a client may stream more than the daemon logs`` () =
-    let rig = begun ()
-    let control = client rig
-    ask rig control "18 9 0" |> ignore
-    ask rig control "18 15 1" |> ignore
-    rig.Neighbour "fake" |> ignore
-    Assert.NotEmpty(records rig control)
-    Assert.Empty rig.Logs
-
 [<Fact>]
 let ``the cookie is not shown in the log`` () =
     let rig = begun ()
@@ -337,51 +287,3 @@ let ``a client that asks on and on while its answer is not ready is closed`` () 
 
     Assert.Contains(Close control, rig.Effects)
     Assert.Equal(1, rig.Node.PendingDumps.Length)
-
-/// What a client gets that looks at packets.
-let private capturedBy (rig: Rig) (id: ConnectionId) (frame: byte[]) : byte[] =
-    rig.Forget()
-    rig.Feed(Punted(Captured frame))
-    rig.SentOn id
-
-[<Fact>]
-let ``frames are streamed to those who ask for them, cut to the length that each wants`` () =
-    let rig = begun ()
-    let whole, short, bystander = client rig, client rig, client rig
-    Assert.Empty(ask rig whole "18 14")
-    Assert.Contains(CaptureFrames 0, rig.Commands)
-    Assert.Empty(ask rig short "18 14 20")
-    Assert.Contains(CaptureFrames 0, rig.Commands)
-    let frame = Array.init 60 byte
-    let sent = capturedBy rig whole frame
-    Assert.Equal<byte[]>(Array.append "18 14 60\n"B frame, sent)
-    Assert.Equal<byte[]>(Array.append "18 14 20\n"B (Array.truncate 20 frame), rig.SentOn short)
-    Assert.Empty(rig.SentOn bystander)
-
-    let statuses =
-        ask rig bystander "18 6"
-        |> List.filter (fun line -> line.Contains "<control>")
-        |> List.map (fun line -> line.Split(' ')[8])
-
-    Assert.Equal<string list>([ "600"; "600"; "200" ], statuses)
-
-[<Fact>]
-let ``capturing ends when the last who looked has left`` () =
-    let rig = begun ()
-    let id = client rig
-    ask rig id "18 14 100" |> ignore
-    Assert.Contains(CaptureFrames 100, rig.Commands)
-    rig.Feed(Lost(id, ValueNone))
-    Assert.Empty(capturedBy rig id [| 1uy |])
-    Assert.Contains(CaptureFrames -1, rig.Commands)
-
-[<Fact>]
-let ``frames are left out while a client does not keep up`` () =
-    let rig = begun ()
-    let id = client rig
-    ask rig id "18 14 0" |> ignore
-    let frame = Array.zeroCreate 1500
-    let sent = [ for _ in 1..2000 -> (capturedBy rig id frame).Length ]
-    Assert.InRange(List.sum sent, 1024 * 1024, 1024 * 1024 + 2000)
-    rig.Feed(Sent(id, List.sum sent))
-    Assert.NotEmpty(capturedBy rig id frame)

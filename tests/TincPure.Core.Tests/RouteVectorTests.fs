@@ -140,6 +140,8 @@ let private handed (outcome: Outcome) : Handed list =
 let private isHandOver (text: string) =
     text.StartsWith "Sending packet of "
     || text.StartsWith "Received packet of "
+    || text.StartsWith "Read packet of "
+    || text.StartsWith "Writing packet of "
     || text.StartsWith "Node "
     || text.StartsWith "Broadcasting packet of "
 

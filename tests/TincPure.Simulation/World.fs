@@ -275,6 +275,7 @@ type World(settings: WorldSettings) =
         | AskPathMtu(peer, target) -> tell machine (PathMtuKnown(peer, target.Ip.IsV6, Ok machine.InterfaceMtu))
         | LookUpName ip -> tell machine (NameFound(ip, ValueNone))
         | WriteGraph _
+        | ShowUpTo _
         | DropPrivileges -> ()
         | AskLocalAddress(source, frame, _) -> tell machine (LocalAddressKnown(source, frame, machine.DeviceAddress))
         | Exit _ -> stop machine

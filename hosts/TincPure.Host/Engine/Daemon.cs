@@ -127,7 +127,9 @@ internal sealed class Daemon(Start start)
         WatchNetwork();
 
         PauseWatch.Start();
+        _log.Audience = line => _inputs.Post(Input.NewSaid(line));
         var exitCode = loop.Run();
+        _log.Audience = null;
         start.ServiceManager.Stopping();
         meta.StopAccepting();
         scripts.Finish();

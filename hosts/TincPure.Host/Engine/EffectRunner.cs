@@ -32,6 +32,9 @@ internal sealed class EffectRunner(
             case Effect.Log e:
                 log.WriteAnyway(e.Item.Priority, e.Item.Text);
                 break;
+            case Effect.ShowUpTo e:
+                log.Level = e.level;
+                break;
             case Effect.Send e:
                 meta.Send(e.Item1, e.Item2);
                 break;

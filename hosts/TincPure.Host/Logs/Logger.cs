@@ -17,6 +17,9 @@ internal sealed class Logger : IDisposable
     /// <summary>Lines of a higher level are not shown (spec 05 §2.4).</summary>
     public int Level { get; set; }
 
+    /// <summary>Hears every line of the host's own, shown or not: the node, whose control clients may want it.</summary>
+    public Action<LogLine>? Audience { get; set; }
+
     /// <summary>Gets a copy of every line that is shown: the starter of a daemon that detaches.</summary>
     public Umbilical? Umbilical { get; set; }
 
@@ -35,6 +38,7 @@ internal sealed class Logger : IDisposable
     {
         if (level <= Level)
             WriteAnyway(priority, text);
+        Audience?.Invoke(new LogLine(level, priority, text));
     }
 
     /// <summary>For a line that a node wants shown: it has its own level, which may change while it runs.</summary>
