@@ -197,6 +197,28 @@ let ``the legacy protocol can be switched off`` () =
     Assert.True (settings "LegacyProtocol = no\n").RsaKey.IsNone
     Assert.False (settings "ExperimentalProtocol = no\n").ExperimentalProtocol
 
+[<Theory>]
+[<InlineData("Cipher", "rot13", "Unrecognized cipher type!", "aes-256-cbc, aes-256-cfb")>]
+[<InlineData("Digest", "md17", "Unrecognized digest type!", "none, md5, sha1")>]
+let ``a cipher or digest that there is not is refused by name, with those that there are``
+    (variable: string)
+    (name: string)
+    (complaint: string)
+    (others: string)
+    =
+    let line = variable + " = " + name + "\n"
+
+    for files, place in
+        [ node line [], "/c/tinc.conf line 2"
+          snapshot [ "tinc.conf", text "Name = foo\n"; "hosts/foo", text line; key ], "/c/hosts/foo line 1" ] do
+        let loaded = Files.load files
+        Assert.True(Result.isError loaded.Outcome)
+        let texts = loaded.Log |> List.map _.Text
+        Assert.Contains("Unknown " + variable.ToLowerInvariant() + " name '" + name + "'!", texts)
+        Assert.Contains(complaint, texts)
+        let explained = texts |> List.filter (fun text -> text.Contains(" in " + place + " is not allowed; allowed: "))
+        Assert.Contains(others, Assert.Single explained)
+
 [<Fact>]
 let ``a key file that configuration names is wanted, then used`` () =
     let before =
