@@ -33,8 +33,8 @@ internal static class DeviceOpener
             : settings.NetName.IsSome ? settings.NetName.Value
             : "";
         return isTap
-            ? TapDevice.Open(path, name, settings.IffOneQueue, log)
-            : TunDevice.Open(path, name, settings.IffOneQueue);
+            ? TunTapDevice.OpenTap(path, name, settings.IffOneQueue, log)
+            : TunTapDevice.OpenTun(path, name, settings.IffOneQueue);
     }
 
     /// <summary>The type as the configuration spells it.</summary>

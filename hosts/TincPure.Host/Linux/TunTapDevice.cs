@@ -1,5 +1,5 @@
-using System.Text;
 using TincPure.Host.Devices;
+using TincPure.Host.Logs;
 using TincPure.Host.Process;
 using TincPure.Packet;
 using TincPure.Routing;
@@ -7,44 +7,69 @@ using TincPure.Routing;
 namespace TincPure.Host.Linux;
 
 /// <summary>
-/// A TUN interface without packet information: the ethertype of a frame comes from the version of the IP packet, and
-/// other frames are not written (spec 07 §3). Where the kernel offers it, TCP and UDP come and go as super-packets
-/// (spec 07 §15).
+/// A TUN or TAP interface without packet information (spec 07 §3). On TAP, Ethernet frames come and go as they are. On TUN, the
+/// ethertype of a frame comes from the version of the IP packet, and other frames are not written; where the kernel offers it, TCP
+/// and UDP come and go as super-packets (spec 07 §15).
 /// </summary>
-internal sealed unsafe class TunDevice : IDevice
+internal sealed unsafe class TunTapDevice : IDevice
 {
     /// <summary>Offloads: checksums, TCP over IPv4 and IPv6, ECN; and UDP, since Linux 6.2.</summary>
     private const uint OffloadTcp = 0x0f, OffloadUdp = 0x60;
 
+    /// <summary>The address of a host whose own the kernel does not tell (spec 07 §1.4).</summary>
+    private const ulong UnknownAddress = 0xfefd_0000_0000;
+
+    private readonly bool _isTun;
     private readonly SuperPacketWriter? _writer;
     private int _descriptor;
 
-    private TunDevice(string path, string interfaceName, int descriptor, SuperPacketWriter? writer)
+    private TunTapDevice(string path, string interfaceName, int descriptor, SuperPacketWriter? writer, ulong? address)
     {
+        _isTun = address is null;
         _writer = writer;
         Path = path;
         Interface = interfaceName;
         _descriptor = descriptor;
+        EthernetAddress = address;
     }
 
     public string Path { get; }
 
     public string Interface { get; }
 
-    public string Description => "Linux tun/tap device (tun mode)";
+    public string Description => _isTun ? "Linux tun/tap device (tun mode)" : "Linux tun/tap device (tap mode)";
 
-    public ulong? EthernetAddress => null;
+    public ulong? EthernetAddress { get; }
 
     public int Handle => _descriptor;
 
-    /// <summary>Makes or attaches to the interface of this name; the kernel chooses one for an empty name.</summary>
+    /// <summary>Bytes of a frame's header that the kernel leaves out.</summary>
+    private int Missing => _isTun ? IpFrames.HeaderSize : 0;
+
+    /// <summary>Makes or attaches to the TUN interface of this name; the kernel chooses one for an empty name.</summary>
     /// <exception cref="StartException">It cannot be opened or created.</exception>
-    public static TunDevice Open(string path, string wantedName, bool oneQueue)
+    public static TunTapDevice OpenTun(string path, string wantedName, bool oneQueue)
     {
         var flags = (ushort)(TunTap.Tun | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
         var withOffload = (ushort)(flags | TunTap.Offload);
         var descriptor = TunTap.Open(path, wantedName, [withOffload, flags], out var granted, out var name);
-        return new TunDevice(path, name, descriptor, granted == withOffload ? Offloaded(descriptor) : null);
+        return new TunTapDevice(
+            path, name, descriptor, granted == withOffload ? Offloaded(descriptor) : null, address: null);
+    }
+
+    /// <summary>Makes or attaches to the TAP interface of this name; the kernel chooses one for an empty name.</summary>
+    /// <exception cref="StartException">It cannot be opened or created.</exception>
+    public static TunTapDevice OpenTap(string path, string wantedName, bool oneQueue, Logger log)
+    {
+        var flags = (ushort)(TunTap.Tap | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
+        var descriptor = TunTap.Open(path, wantedName, [flags], out _, out var name);
+        if (!TunTap.TryGetAddress(descriptor, out var address))
+        {
+            log.Warning("Could not get MAC address of " + path + ": " + ErrorText.OfErrno(Libc.LastError));
+            address = UnknownAddress;
+        }
+
+        return new TunTapDevice(path, name, descriptor, writer: null, address);
     }
 
     /// <summary>Asks for as much as the kernel has. Without any of it packets still come and go behind an empty offload.</summary>
@@ -59,7 +84,7 @@ internal sealed unsafe class TunDevice : IDevice
     public DeviceRead Read(FrameBatch batch, out int errno)
     {
         // An offload stands where the end of the Ethernet header will be.
-        var start = IpFrames.HeaderSize - (_writer is null ? 0 : OffloadModule.size);
+        var start = Missing - (_writer is null ? 0 : OffloadModule.size);
         while (!batch.IsFull)
         {
             var room = batch.Room;
@@ -81,7 +106,7 @@ internal sealed unsafe class TunDevice : IDevice
             var offload = _writer is null ? OffloadModule.none : OffloadModule.read(room[start..]);
 
             // What is neither IPv4 nor IPv6 has no ethertype and no place to go.
-            if (length > IpFrames.HeaderSize && IpFrames.TryWriteHeader(room))
+            if (!_isTun || (length > IpFrames.HeaderSize && IpFrames.TryWriteHeader(room)))
                 batch.Add(length, offload);
         }
 
@@ -99,18 +124,20 @@ internal sealed unsafe class TunDevice : IDevice
         {
             foreach (ref readonly var entry in outbox.Entries)
             {
-                // The kernel takes IP packets only.
-                if (entry.Kind != EntryKind.Device || !IpFrames.IsIp(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+                if (entry.Kind != EntryKind.Device || !Takes(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
                     continue;
 
-                var packet = arena + entry.Offset + IpFrames.HeaderSize;
-                if (Libc.Write(_descriptor, packet, (nuint)(entry.Length - IpFrames.HeaderSize)) < 0)
+                var first = arena + entry.Offset + Missing;
+                if (Libc.Write(_descriptor, first, (nuint)(entry.Length - Missing)) < 0)
                     failure = Libc.LastError;
             }
         }
 
         return failure;
     }
+
+    /// <summary>The kernel takes IP packets only, or nothing shorter than an Ethernet header.</summary>
+    private bool Takes(ReadOnlySpan<byte> frame) => _isTun ? IpFrames.IsIp(frame) : frame.Length >= IpFrames.HeaderSize;
 
     public void Dispose()
     {

@@ -1,0 +1,95 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using Xunit.Abstractions;
+
+namespace TincPure.Interop.Tests;
+
+/// <summary>Kernels that refuse what makes packets fast: they travel all the same, and nobody asks twice.</summary>
+[Collection(nameof(Alone))]
+public class RefusalTests(ITestOutputHelper output)
+{
+    private const int LinkMtu = 1500;
+
+    [LabTheory]
+    [InlineData(Refused.Nothing)]
+    [InlineData(Refused.DeviceOffloads)]
+    [InlineData(Refused.DeviceUdpOffloads)]
+    [InlineData(Refused.Runs | Refused.Gluing)]
+    [InlineData(Refused.DeviceOffloads | Refused.Runs | Refused.Gluing)]
+    public async Task Traffic_flows_whatever_the_kernel_refuses(Refused refused)
+    {
+        await using Mesh mesh = Pairing.OursCallsOurs.Build($"refused{(int)refused}");
+        (Node a, Node b) = (mesh["a"], mesh["b"]);
+        foreach (Node node in mesh.Nodes.Reverse()) Refusals.Start(refused, () => node.Start());
+        await mesh.EveryoneReachesEveryone(TimeSpan.FromSeconds(30));
+        await mesh.Settle(a, b, TimeSpan.FromSeconds(30));
+        foreach (Node node in mesh.Nodes) node.SetDebug(0);
+
+        using DeviceTap into = new(a, outgoing: true), outOf = new(b, outgoing: false);
+        using Longest longest = new(b);
+        for (int round = 0; round < 2; round++)
+        {
+            b.Host.Namespace.Run("iperf3", "-s", "-D", "-1", "-B", b.IPv4).OrThrow();
+            await Waiting.True("iperf3 listens", TimeSpan.FromSeconds(5), () => b.Host.Namespace.Run("ss", "-Htln").Output.Contains($"{b.IPv4}:5201"));
+            a.Host.Namespace.Run("iperf3", "-c", b.IPv4, "-n", "10M").OrThrow();
+        }
+
+        int sentWhole = into.Seen.Count(written => RawPacket.IsSuper(written)), cameWhole = outOf.Seen.Count(written => RawPacket.IsSuper(written));
+        output.WriteLine($"{refused}: {sentWhole} super-packets in, {cameWhole} out; datagrams of up to {longest.Bytes} bytes");
+        bool hasDevice = !refused.HasFlag(Refused.DeviceOffloads), hasRuns = hasDevice && !refused.HasFlag(Refused.Runs);
+        if (hasDevice) Assert.InRange(sentWhole, 10, int.MaxValue);
+        else Assert.Equal(0, sentWhole);
+        if (hasRuns) Assert.InRange(longest.Bytes, LinkMtu + 1, int.MaxValue);
+        if (refused.HasFlag(Refused.Runs)) Assert.InRange(longest.Bytes, 1, LinkMtu);
+        Assert.True(a.Running && b.Running, mesh.Evidence());
+    }
+
+    /// <summary>The longest datagram that comes over the wire; what the kernel has still to cut is one.</summary>
+    private sealed class Longest : IDisposable
+    {
+        private const int Packet = 17, Cooked = 2, UdpProtocol = 17;
+
+        private readonly Socket _socket;
+        private readonly Thread _reader;
+        private volatile int _bytes;
+        private volatile bool _ended;
+
+        public Longest(Node at)
+        {
+            _socket = at.Host.Namespace.Open(Packet, Cooked, BinaryPrimitives.ReverseEndianness((ushort)0x0800));
+            _socket.ReceiveTimeout = 200;
+            _socket.ReceiveBufferSize = 8 << 20;
+            string address = at.Host.IPv4;
+            _reader = new Thread(() => Read(System.Net.IPAddress.Parse(address).GetAddressBytes())) { IsBackground = true };
+            _reader.Start();
+        }
+
+        public int Bytes => _bytes;
+
+        public void Dispose()
+        {
+            _ended = true;
+            _reader.Join();
+            _socket.Dispose();
+        }
+
+        private void Read(byte[] address)
+        {
+            byte[] buffer = new byte[70000];
+            while (!_ended)
+            {
+                int count;
+                try
+                {
+                    count = _socket.Receive(buffer);
+                }
+                catch (SocketException e) when (e.SocketErrorCode is SocketError.TimedOut or SocketError.WouldBlock)
+                {
+                    continue;
+                }
+
+                if (count > 20 && buffer[9] == UdpProtocol && buffer.AsSpan(16, 4).SequenceEqual(address)) _bytes = Math.Max(_bytes, count);
+            }
+        }
+    }
+}
