@@ -19,6 +19,7 @@ type CryptoEntries() =
     let mutable stream: byte[] = [||]
     let tag = Array.zeroCreate<byte> Poly1305.TagSize
     let mutable seqno = 0UL
+    let mutable openSsl = ignore
 
     [<Params(64, 256, 1400, 9000)>]
     member val Size = 0 with get, set
@@ -30,6 +31,15 @@ type CryptoEntries() =
         target <- Array.zeroCreate (this.Size + ChaChaPoly.TagSize)
         stream <- Array.zeroCreate (this.Size + 2 * ChaCha20.ChunkSize)
         ChaChaPoly.seal (ReadOnlySpan key) 0UL (ReadOnlySpan data) (Span sealed')
+
+    [<GlobalSetup(Target = "OpenSslSeal")>]
+    member this.SetupOpenSsl() =
+        match OpenSsl.sealing key this.Size with
+        | Some call -> openSsl <- call
+        | None -> invalidOp "there is no libcrypto.so.3 here"
+
+    [<Benchmark(Baseline = true)>]
+    member _.OpenSslSeal() = openSsl ()
 
     [<Benchmark>]
     member this.ChaCha20() =
