@@ -163,13 +163,34 @@ module Files =
             | Content(text, _) -> text
             | _ -> "" }
 
+    /// What is wrong with the public key of a node, where it is, and how to come by a good one.
+    let private keyComplaints (snapshot: Snapshot) (name: NodeName) (table: ConfigTable) (host: HostSettings) =
+        let place =
+            match struct (ConfigTable.tryFirst "Ed25519PublicKey" table, ed25519KeyFile snapshot table) with
+            | struct (ValueSome entry, _) -> "Ed25519PublicKey " + Place.toText entry.Place
+            | struct (ValueNone, ValueSome file) -> "Ed25519PublicKeyFile " + file
+            | struct (ValueNone, ValueNone) -> "the key block in " + hostPath snapshot name
+
+        match host.PublicKeyProblems with
+        | [] -> []
+        | problems ->
+            List.map error problems
+            @ [ { Level = DebugLevel.always
+                  Priority = Priority.Info
+                  Text =
+                    Remedy.prefix
+                    + place
+                    + " must be the public key of "
+                    + name.Text
+                    + " (43 characters of base64): take what `tinc export' prints there" } ]
+
     let private readHostWith strictSubnets snapshot name : struct (HostSettings * LogLine list) =
         let struct (entries, errors) = hostEntries snapshot name
         let table = ConfigTable.ofEntries entries
         let reader = Reader table
 
         let settings = HostSettings.read name strictSubnets (hostKeys snapshot name table) reader
-        struct (settings, List.map error errors @ reader.Log)
+        struct (settings, List.map error errors @ reader.Log @ keyComplaints snapshot name table settings)
 
     /// The settings of another node's host file, and what is wrong with it; nothing if there is no such file. That there is none is
     /// what strangers bring about: no line for those who do not ask for connections.

@@ -42,11 +42,14 @@ let private fileText
 
     match Snapshot.fileOf snapshot file with
     | Content(text, exposed) ->
-        if exposed then
+        // Nobody is told of the key of invitations, as in the reference.
+        if exposed && hint then
             reader.Say(
                 Priority.Warning,
                 "Warning: insecure file permissions for " + kind + " private key file `" + file + "'!"
             )
+
+            reader.Say(Priority.Info, Remedy.prefix + "chmod 600 " + file)
 
         ValueSome text
     | CannotOpen(_, true) when not hint -> ValueNone
@@ -62,6 +65,20 @@ let private fileText
         reader.Say(Priority.Error, unreadable reason)
         ValueNone
 
+/// How to come by a private key again when its file is of no use.
+let private renew (kind: string) (command: string) (snapshot: Snapshot) (file: string) : string =
+    let net = ValueOption.defaultValue "." snapshot.NetName
+
+    "put "
+    + file
+    + " back from a copy, or make a new "
+    + kind
+    + " key pair with `tinc -n "
+    + net
+    + " "
+    + command
+    + "' and give the host file to the other nodes"
+
 let ed25519Key (snapshot: Snapshot) (file: string) (hint: bool) (reader: Reader) : KeyPair voption =
     fileText "Ed25519" "generate-ed25519-keys" hint snapshot file reader
     |> ValueOption.bind (fun text ->
@@ -72,6 +89,17 @@ let ed25519Key (snapshot: Snapshot) (file: string) (hint: bool) (reader: Reader)
 
         if pair.IsNone then
             reader.Say(Priority.Error, "Reading Ed25519 private key file `" + file + "' failed")
+
+            reader.Say(
+                Priority.Info,
+                Remedy.prefix
+                + (if hint then
+                       renew "Ed25519" "generate-ed25519-keys" snapshot file
+                   else
+                       "delete "
+                       + file
+                       + "; the next `tinc invite' makes a new one, and invitations that are out must be made anew")
+            )
 
         pair)
 
@@ -98,6 +126,7 @@ let rsaKey (snapshot: Snapshot) (reader: Reader) : RsaPrivateKey voption =
 
             if key.IsNone then
                 reader.Say(Priority.Error, "Reading RSA private key file `" + file + "' failed")
+                reader.Say(Priority.Info, Remedy.prefix + renew "RSA" "generate-rsa-keys" snapshot file)
 
             key)
 
@@ -109,7 +138,11 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
         reader.RefuseWith(
             "ExperimentalProtocol",
             reader.Entry "ExperimentalProtocol",
-            "No private " + keys + " available, cannot start tinc!"
+            "No private " + keys + " available, cannot start tinc!",
+            "yes with a key in "
+            + ed25519Path snapshot reader.Table
+            + ", no with one in "
+            + rsaPath snapshot reader.Table
         )
 
     let ed25519 =

@@ -18,6 +18,11 @@ type ConfigProblem =
         Allowed: string
     }
 
+/// Lines that say what is to be done about the one before.
+module Remedy =
+
+    let prefix = "Remedy: "
+
 /// The forms of single values (spec 05 §4.2).
 module Value =
 
@@ -52,6 +57,11 @@ module Value =
         with
         | true, number -> ValueSome number
         | _ -> ValueNone
+
+    /// Digits, maybe with a sign, that may be too many.
+    let isNumber (text: string) : bool =
+        let digits = text.TrimStart('-', '+')
+        digits.Length > 0 && Char.IsAsciiDigit digits[0]
 
     /// The first of `choices` that the text is, whatever the case.
     let oneOf (choices: string list) (text: string) : string voption =
@@ -118,7 +128,11 @@ type internal Reader(table: ConfigTable) =
     member _.Entries(name: string) : Entry list = ConfigTable.all (variable name).Name table
 
     /// The value ends the start. The log says so in the reference's words, and then where and what would be right.
-    member _.RefuseWith(name: string, entry: Entry voption, message: string) =
+    member this.RefuseWith(name: string, entry: Entry voption, message: string) =
+        this.RefuseWith(name, entry, message, Variables.allowed (variable name))
+
+    /// The same, where more is known about what would be right than the table says.
+    member _.RefuseWith(name: string, entry: Entry voption, message: string, allowed: string) =
         let variable = variable name
 
         let problem =
@@ -129,7 +143,7 @@ type internal Reader(table: ConfigTable) =
                 | ValueNone -> ""
               Place = entry |> ValueOption.map (fun entry -> entry.Place)
               Message = message
-              Allowed = Variables.allowed variable }
+              Allowed = allowed }
 
         problems.Add problem
         say Priority.Error message
@@ -175,6 +189,10 @@ type internal Reader(table: ConfigTable) =
         | ValueNone -> ValueNone
         | ValueSome entry ->
             match Value.whole entry.Value with
+            // What no machine word holds lies beyond any bound.
+            | ValueNone when variable.Maximum < Int32.MaxValue && Value.isNumber entry.Value ->
+                this.Refuse(name, entry)
+                ValueNone
             | ValueNone ->
                 expected "Integer" entry
                 ValueNone

@@ -19,6 +19,9 @@ let unauthenticated = 256
 /// Names of addresses that are remembered for logs and dumps.
 let hostNames = 4096
 
+/// Addresses of one name that count.
+let addressesOfName = 16
+
 /// Characters of an edge's address, where that is text: no host name is longer than 255.
 let addressText = 300
 

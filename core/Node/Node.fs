@@ -63,6 +63,7 @@ let create (settings: Settings) (launch: Launch) (now: Instant) : Node =
           Outgoing = Map.empty
           HostNames = Map.empty
           Resolving = Map.empty
+          Names = Map.empty
           NextRequest = 0
           Seen = Seen.create (int64 settings.PingInterval * Instant.second)
           Corrections = Corrections.empty
@@ -154,6 +155,7 @@ let private guard (turn: Turn) =
 
     if not (Guard.isSilent turn) then
         AutoConnect.run turn
+        Lookups.refresh turn
 
     turn.Node <-
         { turn.Node with

@@ -53,7 +53,7 @@ let private candidates (turn: Turn) (peer: PeerState) : Candidate list =
 
     let configured =
         match peer.Host with
-        | ValueSome host -> [ for address in host.Addresses -> Named(address.Host, address.Port) ]
+        | ValueSome host -> List.map Named host.Addresses
         | ValueNone -> []
 
     List.map At (recent @ known) @ configured
@@ -106,11 +106,6 @@ let private connect (turn: Turn) (record: OutgoingRecord) (endpoint: Endpoint) =
         turn.Log(DebugLevel.connections, Priority.Debug, "Using proxy " + command)
         turn.Emit(RunProxy(id, command, Scripts.proxyEnvironment turn.Node endpoint))
 
-let private portOf (text: string) =
-    match UInt16.TryParse text with
-    | true, port -> ValueSome port
-    | _ -> ValueNone
-
 /// Tries the next address of the round, or ends the round.
 let rec next (turn: Turn) (target: NodeName) : unit =
     match tryFind turn target with
@@ -130,21 +125,14 @@ let rec next (turn: Turn) (target: NodeName) : unit =
 
             retryLater turn record
         | At endpoint :: rest -> connect turn { record with Candidates = rest } endpoint
-        | Named(host, port) :: rest ->
+        | Named address :: rest ->
             let record = { record with Candidates = rest }
 
-            match struct (Ip.tryParse host, portOf port) with
-            | struct (ValueSome ip, ValueSome number) -> connect turn record (Endpoint.create ip number)
-            | _ ->
-                let request = turn.Node.NextRequest
-
-                turn.Node <-
-                    { turn.Node with
-                        NextRequest = request + 1
-                        Resolving = turn.Node.Resolving.Add(request, struct (target, host + " port " + port)) }
-
+            match Lookups.literal address with
+            | ValueSome endpoint -> connect turn record endpoint
+            | ValueNone ->
                 set turn { record with Waiting = true }
-                turn.Emit(Resolve(request, turn.Node.Settings.AddressFamily, host, port))
+                Lookups.ask turn target address false
 
 /// Begins a round: the host file is read again first, so that an edited Address counts.
 let start (turn: Turn) (target: NodeName) : unit =
@@ -159,35 +147,41 @@ let start (turn: Turn) (target: NodeName) : unit =
 let hostFileRead (turn: Turn) (target: NodeName) : unit =
     match struct (tryFind turn target, Peers.tryFind turn target) with
     | struct (ValueSome record, ValueSome peer) when
-        record.Waiting
-        && record.Connection.IsNone
-        && not (turn.Node.Resolving |> Map.exists (fun _ (struct (waiting, _)) -> waiting = target))
+        record.Waiting && record.Connection.IsNone && not (Lookups.isAwaited turn target)
         ->
         set turn { record with Waiting = false; Candidates = candidates turn peer }
 
         next turn target
     | _ -> ()
 
-/// A look-up has ended. Of one host the results are used last first (spec 02 §12).
+/// A look-up has ended. Of one host the results are used last first (spec 02 §12). Without an answer what the name stood for
+/// before is tried.
 let resolved (turn: Turn) (request: int) (result: Result<Endpoint list, string>) : unit =
     match turn.Node.Resolving.TryGetValue request with
-    | true, struct (target, name) ->
+    | true, lookup ->
         turn.Node <- { turn.Node with Resolving = turn.Node.Resolving.Remove request }
+        let moved = Lookups.answered turn lookup result
 
-        match tryFind turn target with
-        | ValueSome record when record.Waiting ->
-            match result with
-            | Ok endpoints ->
-                set
-                    turn
-                    { record with
-                        Waiting = false
-                        Candidates = (endpoints |> List.rev |> List.map At) @ record.Candidates }
-            | Error reason ->
-                turn.Log(DebugLevel.always, Priority.Warning, "Error looking up " + name + ": " + reason)
-                set turn { record with Waiting = false }
+        match tryFind turn lookup.Target with
+        | ValueSome record when record.Waiting && not lookup.InBackground ->
+            let endpoints = Lookups.known turn lookup.Address
 
-            next turn target
+            if Result.isError result && not endpoints.IsEmpty then
+                turn.Log(
+                    DebugLevel.connections,
+                    Priority.Info,
+                    "Trying what " + Lookups.toText lookup.Address + " stood for before"
+                )
+
+            set
+                turn
+                { record with
+                    Waiting = false
+                    Candidates = (endpoints |> List.rev |> List.map At) @ record.Candidates }
+
+            next turn lookup.Target
+        // The pause is over for a node that has moved.
+        | ValueSome record when moved && record.RetryAt.IsSome -> start turn lookup.Target
         | _ -> ()
     | _ -> ()
 

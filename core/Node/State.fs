@@ -72,6 +72,18 @@ type PeerState =
         LastSeenAt: Endpoint list
     }
 
+/// A look-up that has no answer yet.
+type Lookup =
+    {
+        Target: NodeName
+        Address: HostPort
+        /// No connection waits for it.
+        InBackground: bool
+    }
+
+/// What came of looking a name up.
+type KnownName = { Endpoints: Endpoint list; LookedUp: Instant }
+
 /// Where an invitation stands (spec 06 §19).
 type Invitation =
     /// The session is being set up, or is: the invited node has to show its cookie.
@@ -179,7 +191,7 @@ type OutgoingRecord =
 /// Where a node may be reached: an address, or a name that has to be looked up first.
 and Candidate =
     | At of Endpoint
-    | Named of host: string * port: string
+    | Named of HostPort
 
 /// How far the path computation lags behind the edges.
 type GraphState =
@@ -247,7 +259,9 @@ type Node =
         /// What addresses are called, with Hostnames; none while that is being looked up or if there is no name.
         HostNames: Map<Ip, string voption>
         /// Look-ups in progress: for which node, and `HOST port PORT`.
-        Resolving: Map<int, struct (NodeName * string)>
+        Resolving: Map<int, Lookup>
+        /// What names of nodes that we want to be connected to stood for last.
+        Names: Map<HostPort, KnownName>
         NextRequest: int
         Seen: Seen
         Corrections: Corrections.State

@@ -274,7 +274,7 @@ type private Run(behaviour: Behaviour, text: string) =
         check (node.Corrections.Entries.Count <= Corrections.maxEntries) "corrections pile up"
         check (node.Seen |> Seen.count <= 2 * Seen.generationSize) "seen lines pile up"
         check (node.PeerDeadlines.Count <= node.Peers.Count) "deadlines pile up"
-        check (node.Resolving.Count <= node.Outgoing.Count) "look-ups pile up"
+        check (node.Resolving.Count <= node.Outgoing.Count + 1) "look-ups pile up"
         check (node.PendingDumps.IsEmpty && node.PendingReloads.IsEmpty) "control requests of a peer"
 
         for KeyValue(_, connection) in node.Connections do

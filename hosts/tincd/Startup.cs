@@ -1,3 +1,4 @@
+using Microsoft.FSharp.Core;
 using TincPure.Commands;
 using TincPure.Config;
 using TincPure.Host;
@@ -119,8 +120,20 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
         catch (StartException e)
         {
             log.Write(DebugLevel.always, e.Priority, e.Message);
+            if (e.Variable is { } variable)
+                WriteAll(log, Blame(loaded.Outcome.ResultValue, variable, e));
             return Failure;
         }
+    }
+
+    /// <summary>Where the files say what does not work.</summary>
+    private static IEnumerable<LogLine> Blame(Settings settings, string variable, StartException e)
+    {
+        var allowed = e.Allowed is { } here
+            ? FSharpValueOption<string>.Some(here)
+            : FSharpValueOption<string>.None;
+        var line = Fault.line(settings, variable, e.Value, allowed);
+        return line.IsSome ? [line.Value] : [];
     }
 
     private void RefuseBadEntries()

@@ -111,6 +111,8 @@ internal sealed partial class DaemonRun : IDisposable
     /// </summary>
     private static bool IsAdvice(string line) =>
         line.Contains(" is not allowed; allowed: ", StringComparison.Ordinal)
+        || line.Contains(" cannot be used here; allowed: ", StringComparison.Ordinal)
+        || line.Contains(" Remedy: ", StringComparison.Ordinal)
         || line.Contains(" has no effect without ", StringComparison.Ordinal)
         || line.Contains(" Garbage was collected ", StringComparison.Ordinal);
 

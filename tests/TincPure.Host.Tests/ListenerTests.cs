@@ -19,7 +19,7 @@ public sealed class ListenerTests : IDisposable
 
     private IReadOnlyList<ListeningPair> Open(params (string?, string?)[] requests) =>
         new Listeners(new SocketSettings { Family = AddressFamily.InterNetwork }, _log).Open(
-            [.. requests.Select(request => new ListenRequest(request.Item1, request.Item2))], "0");
+            [.. requests.Select(request => new ListenRequest(request.Item1, request.Item2, "ListenAddress"))], "0");
 
     private static void Close(IEnumerable<ListeningPair> pairs)
     {

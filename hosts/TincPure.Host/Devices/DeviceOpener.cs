@@ -23,9 +23,17 @@ internal static class DeviceOpener
     {
         var isTap = settings.DeviceType.IsTap;
         if (!(settings.DeviceType.IsTun || isTap) || !OperatingSystem.IsLinux())
-            throw new StartException("Unknown device type " + NameOf(settings.DeviceType) + "!");
+            throw new StartException("Unknown device type " + NameOf(settings.DeviceType) + "!")
+            {
+                Variable = "DeviceType",
+                Allowed = OperatingSystem.IsLinux() ? "tun, tap, dummy" : "dummy",
+            };
         if (!isTap && !settings.Mode.IsRouter)
-            throw new StartException("Only tap devices support switch mode!");
+            throw new StartException("Only tap devices support switch mode!")
+            {
+                Variable = "DeviceType",
+                Allowed = "tap, or Mode = router",
+            };
 
         var path = settings.Device.IsSome ? settings.Device.Value : TunTap.DefaultPath;
         var name =

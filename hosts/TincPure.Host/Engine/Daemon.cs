@@ -64,7 +64,10 @@ internal sealed class Daemon(Start start)
     {
         if (!int.TryParse(port, CultureInfo.InvariantCulture, out _) && !ServicePort.TryParse(port, out _))
             throw new StartException(
-                "Error looking up localhost port " + port + ": Servname not supported for ai_socktype", Priority.Warning);
+                "Error looking up localhost port " + port + ": Servname not supported for ai_socktype", Priority.Warning)
+            {
+                Variable = "Port",
+            };
     }
 
     private int Run(IDevice device, SocketSettings socketSettings, IReadOnlyList<ListeningPair> pairs)

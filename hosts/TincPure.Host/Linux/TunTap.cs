@@ -33,7 +33,11 @@ internal static unsafe class TunTap
     {
         var descriptor = Libc.Open(path, Libc.O_RDWR | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
         if (descriptor < 0)
-            throw new StartException("Could not open " + path + ": " + ErrorText.OfErrno(Libc.LastError));
+            throw new StartException("Could not open " + path + ": " + ErrorText.OfErrno(Libc.LastError))
+            {
+                Variable = "Device",
+                Allowed = DefaultPath + ", or no line at all",
+            };
 
         Span<byte> request = stackalloc byte[RequestSize];
         request.Clear();

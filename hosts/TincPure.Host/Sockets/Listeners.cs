@@ -7,7 +7,16 @@ using TincPure.Primitives;
 namespace TincPure.Host.Sockets;
 
 /// <summary>One BindToAddress or ListenAddress. No address is the wildcard; no port is the node's own.</summary>
-internal sealed record ListenRequest(string? Address, string? Port);
+internal sealed record ListenRequest(string? Address, string? Port, string Variable)
+{
+    /// <summary>The node's own port on all addresses.</summary>
+    public static ListenRequest Wildcard { get; } = new(null, null, "Port");
+
+    /// <summary>As the configuration says it.</summary>
+    public string Text => Port is null ? Address ?? "" : Address + " " + Port;
+
+    public StartException Fails(string message) => new(message) { Variable = Variable, Value = Text };
+}
 
 /// <summary>A TCP and a UDP socket on the same address. Sockets are numbered in the order of these pairs.</summary>
 internal sealed record ListeningPair(Socket Tcp, Socket Udp) : IDisposable
@@ -34,21 +43,21 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
     {
         var pairs = new List<ListeningPair>();
         var seen = new HashSet<IPEndPoint>();
-        var wanted = requests.Count == 0 ? [new ListenRequest(null, null)] : requests;
+        var wanted = requests.Count == 0 ? [ListenRequest.Wildcard] : requests;
         try
         {
-            foreach (var target in wanted.SelectMany(request => Targets(request, ownPort)))
+            foreach (var (request, target) in wanted.SelectMany(request => Targets(request, ownPort), (request, target) => (request, target)))
             {
                 if (!seen.Add(target))
                     continue;
                 if (pairs.Count == MaxPairs)
-                    throw new StartException("Too many listening sockets");
+                    throw request.Fails("Too many listening sockets");
                 if (OpenPair(target) is { } pair)
                     pairs.Add(pair);
             }
 
             if (pairs.Count == 0)
-                throw new StartException("Unable to create any listening socket!");
+                throw wanted[0].Fails("Unable to create any listening socket!");
         }
         catch (StartException)
         {
@@ -106,17 +115,18 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
     private IEnumerable<IPEndPoint> Targets(ListenRequest request, string ownPort)
     {
         if (!ServicePort.TryParse(request.Port ?? ownPort, out var port))
-            throw LookupFailed("Servname not supported for ai_socktype");
+            throw LookupFailed(request.Port is null ? new ListenRequest(ownPort, null, "Port") : request, "Servname not supported for ai_socktype");
 
-        return Addresses(request.Address).Select(address => new IPEndPoint(address, port));
+        return Addresses(request).Select(address => new IPEndPoint(address, port));
     }
 
-    private IEnumerable<IPAddress> Addresses(string? name)
+    private IEnumerable<IPAddress> Addresses(ListenRequest request)
     {
+        var name = request.Address;
         if (name is null or "*")
             return new[] { IPAddress.Any, IPAddress.IPv6Any }.Where(IsWanted);
         if (IPAddress.TryParse(name, out var literal))
-            return IsWanted(literal) ? [literal] : throw LookupFailed("Address family for hostname not supported");
+            return IsWanted(literal) ? [literal] : throw LookupFailed(request, "Address family for hostname not supported");
 
         try
         {
@@ -124,15 +134,15 @@ internal sealed class Listeners(SocketSettings settings, Logger log)
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
         {
-            throw LookupFailed(ErrorText.Of(e));
+            throw LookupFailed(request, ErrorText.Of(e));
         }
     }
 
     private bool IsWanted(IPAddress address) =>
         settings.Family == AddressFamily.Unspecified || address.AddressFamily == settings.Family;
 
-    private static StartException LookupFailed(string reason) =>
-        new("System call `getaddrinfo' failed: " + reason);
+    private static StartException LookupFailed(ListenRequest request, string reason) =>
+        request.Fails("System call `getaddrinfo' failed: " + reason);
 
     /// <summary>Both sockets, or neither: an address that cannot be used is logged and skipped.</summary>
     private ListeningPair? OpenPair(IPEndPoint target)

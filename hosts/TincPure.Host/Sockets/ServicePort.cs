@@ -12,9 +12,10 @@ internal static class ServicePort
             ? Path.Combine(Environment.SystemDirectory, "drivers", "etc", "services")
             : "/etc/services";
 
-    /// <summary>Numbers wrap modulo 65536, as they do in the C library's resolver (spec 05 §6.4).</summary>
+    /// <summary>Numbers wrap modulo 65536, and blanks before them do not matter, as in the C library's resolver (spec 05 §6.4).</summary>
     public static bool TryParse(string text, out int port)
     {
+        text = text.TrimStart(' ', '\t');
         if (uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
         {
             port = (int)(number & 0xffff);

@@ -28,10 +28,13 @@ internal static class SocketPlan
 
     /// <summary>BindToAddress lines come before ListenAddress lines.</summary>
     public static IReadOnlyList<ListenRequest> Listen(Settings settings) =>
-        [.. settings.BindToAddress.Concat(settings.ListenAddress).Select(Request)];
+        [
+            .. settings.BindToAddress.Select(address => Request("BindToAddress", address)),
+            .. settings.ListenAddress.Select(address => Request("ListenAddress", address)),
+        ];
 
-    private static ListenRequest Request(ListenAddress address) =>
-        new(address.Host, address.Port.IsSome ? address.Port.Value : null);
+    private static ListenRequest Request(string variable, ListenAddress address) =>
+        new(address.Host, address.Port.IsSome ? address.Port.Value : null, variable);
 
     private static IEnumerable<IPAddress> Literal(ListenAddress address) =>
         IPAddress.TryParse(address.Host, out var literal) ? [literal] : [];

@@ -61,6 +61,7 @@ public sealed class Laboratory
         for ns in $(ip netns list | cut -d' ' -f1 | grep "^$1"); do
             for pid in $(ip netns pids "$ns"); do kill -9 "$pid"; done
             ip netns del "$ns"
+            rm -rf "/etc/netns/$ns"
         done
         [ -z "$2" ] || rm -rf "$2"
         """;
