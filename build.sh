@@ -101,6 +101,20 @@ fuzz_shortly() {
     dotnet run --project fuzz -c "$configuration" --no-build -- --seconds 15 --seed 1
 }
 
+# The daemon without the protocol of tinc 1.0 (Debug: nobody runs it): it builds, says what it is, and has no use for an RSA key.
+try_without_legacy() {
+    local folder=$PWD/artifacts/without-legacy
+    echo "== without the legacy protocol"
+    rm -rf "$folder"
+    dotnet build hosts/tincd -c Debug -v quiet --nologo --no-restore -p:LegacyProtocol=false \
+        -p:IntermediateOutputPath=obj/without-legacy/ -p:OutputPath="$folder/" || return
+    mkdir -p "$folder/net/hosts"
+    printf 'Name = node\nDeviceType = dummy\nExperimentalProtocol = no\n' >"$folder/net/tinc.conf"
+    ! "$folder/tincd" -c "$folder/net" -D --pidfile="$folder/pid" 2>"$folder/log" &&
+        grep -q "built without the legacy protocol" "$folder/log" &&
+        grep -q "No private keys available, cannot start tinc!" "$folder/log"
+}
+
 run_all() {
     local problems=() summary="0 passed, 0 failed" missing=
     if ! tests/tools/prepare.sh; then
@@ -111,6 +125,7 @@ run_all() {
     build
     publish
     check_format || problems+=("the format differs: run ./build.sh format")
+    try_without_legacy || problems+=("the build without the legacy protocol does not do what it should: see artifacts/without-legacy/log")
     fuzz_shortly || problems+=("fuzzing found something: its input is in fuzz/corpus")
     run_tests "$@" || problems+=("tests failed")
     if [ ${#problems[@]} -gt 0 ]; then printf 'FAILED: %s\n' "${problems[@]}"; fi

@@ -83,6 +83,8 @@ type Script = { Name: string; Environment: (string * string) list }
 /// Everything that a node can want. A host carries effects out in order and reports what comes of them as inputs.
 type Effect =
     | Log of LogLine
+    /// The log file may have been moved away: open it anew by its name.
+    | ReopenLog
     /// What the host itself logs is shown up to this level from now on.
     | ShowUpTo of level: int
     | Send of ConnectionId * byte[]

@@ -322,6 +322,7 @@ let private signalled (turn: Turn) (signal: Signal) =
     match signal with
     | Hangup ->
         notice "Got Hangup signal"
+        turn.Emit ReopenLog
         turn.Emit ReadConfiguration
     | Alarm ->
         notice "Got Alarm clock signal"

@@ -276,6 +276,7 @@ type World(settings: WorldSettings) =
         | LookUpName ip -> tell machine (NameFound(ip, ValueNone))
         | WriteGraph _
         | ShowUpTo _
+        | ReopenLog
         | DropPrivileges -> ()
         | AskLocalAddress(source, frame, _) -> tell machine (LocalAddressKnown(source, frame, machine.DeviceAddress))
         | Exit _ -> stop machine

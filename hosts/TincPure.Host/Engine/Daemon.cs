@@ -102,7 +102,7 @@ internal sealed class Daemon(Start start)
 
         using var entropy = new Timer(_ => _inputs.Post(Input.NewEntropy(RandomNumberGenerator.GetBytes(EntropySize))));
         entropy.Change(EntropyInterval, EntropyInterval);
-        using var signals = new Signals(_inputs, onHangup: _log.Reopen);
+        using var signals = new Signals(_inputs);
         packets.Start();
         try
         {

@@ -32,6 +32,9 @@ internal sealed class EffectRunner(
             case Effect.Log e:
                 log.WriteAnyway(e.Item.Priority, e.Item.Text);
                 break;
+            case var _ when effect.IsReopenLog:
+                log.Reopen();
+                break;
             case Effect.ShowUpTo e:
                 log.Level = e.level;
                 break;

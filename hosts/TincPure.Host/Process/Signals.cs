@@ -16,16 +16,12 @@ internal sealed class Signals : IDisposable
 
     private readonly List<PosixSignalRegistration> _registrations = [];
 
-    public Signals(InputQueue inputs, Action onHangup)
+    public Signals(InputQueue inputs)
     {
         On(PosixSignal.SIGTERM, () => inputs.Post(Input.NewSignalled(Signal.Terminate)));
         On(PosixSignal.SIGINT, () => inputs.Post(Input.NewSignalled(Signal.Interrupt)));
         On(PosixSignal.SIGQUIT, () => inputs.Post(Input.NewSignalled(Signal.Quit)));
-        On(PosixSignal.SIGHUP, () =>
-        {
-            onHangup();
-            inputs.Post(Input.NewSignalled(Signal.Hangup));
-        });
+        On(PosixSignal.SIGHUP, () => inputs.Post(Input.NewSignalled(Signal.Hangup)));
 
         if (OperatingSystem.IsWindows())
             return;
