@@ -16,7 +16,8 @@ usage: ./build.sh COMMAND [ARGUMENTS]
                 put ready-to-run `tinc` and `tincd` into out/, a file each that needs no .NET installed (for this machine, or for
                 RID into out-RID/); `framework`: smaller ones into out-framework/, which need the .NET runtime
   soak [FILTER] run the tests with real daemons that take up to an hour each: silence, full load, 50 peers, trouble in a
-                mixed mesh (TINCPURE_INTEROP_MINUTES, 20 if not set), 100 daemons that restart, reboots; FILTER is part of their names
+                mixed mesh (TINCPURE_INTEROP_MINUTES, 20 if not set), 100 daemons that restart (TINCPURE_INTEROP_NODES for
+                another number), reboots; FILTER is part of their names
   day [N HOURS] simulate a mesh of N nodes, of which one or a link fails each minute, for so many hours (100 nodes, 24 hours)
   bench [ARGS]  run the benchmarks; ARGS go to BenchmarkDotNet
   fuzz [ARGS]   run the fuzz targets, for a minute if nothing else is said; ARGS go to the runner (see fuzz/README.md)
@@ -108,7 +109,7 @@ try_without_legacy() {
     rm -rf "$folder"
     dotnet build hosts/tincd -c Debug -v quiet --nologo --no-restore -p:LegacyProtocol=false \
         -p:IntermediateOutputPath=obj/without-legacy/ -p:OutputPath="$folder/" || return
-    mkdir -p "$folder/net/hosts"
+    mkdir -p "$folder/net/hosts" && : >"$folder/net/hosts/node"
     printf 'Name = node\nDeviceType = dummy\nExperimentalProtocol = no\n' >"$folder/net/tinc.conf"
     ! "$folder/tincd" -c "$folder/net" -D --pidfile="$folder/pid" 2>"$folder/log" &&
         grep -q "built without the legacy protocol" "$folder/log" &&

@@ -15,8 +15,11 @@ open TincPure.Routing
 let private guardPeriod = 5
 
 let private initialTimers (settings: Settings) (now: Instant) : Timers =
-    { Check = Instant.addSeconds settings.PingTimeout now
-      LastCheck = now
+    // Nobody slept before the first check.
+    let firstCheck = Instant.addSeconds settings.PingTimeout now
+
+    { Check = firstCheck
+      LastCheck = firstCheck
       Guard = now
       Ageing = Instant.distant
       Network = Instant.distant

@@ -213,6 +213,13 @@ let ``after a sleep every connection is made anew`` () =
     Assert.Contains("Forcing connection close after sleep time fake (192.0.2.1 port 40000)", rig.LogTexts)
 
 [<Fact>]
+let ``the time to the first check is no sleep, however long it is`` () =
+    let rig = Rig { settingsOf "alpha" [ "fake" ] with PingTimeout = 60; UdpDiscoveryTimeout = 1 }
+    rig.Start 655
+    rig.WaitSeconds 100
+    Assert.DoesNotContain(rig.LogTexts, starting "Awaking")
+
+[<Fact>]
 let ``a node with nothing to do wakes about once a second`` () =
     let rig = begun ()
     rig.Neighbour "fake" |> ignore
