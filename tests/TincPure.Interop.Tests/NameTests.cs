@@ -19,8 +19,8 @@ public class NameTests
         File.AppendAllText(a.HostFilePath("b"), "Address = b.test\n");
         // Nobody ever knows this one, and each look-up takes seconds.
         File.WriteAllText(a.HostFilePath("c"), "Address = c.test\n");
-        a.Change("PingTimeout", "4");
-        a.Set("AutoConnect = no", "PingInterval = 4", "ConnectTo = c", "ConnectTo = b", "MaxTimeout = 2");
+        a.Change("PingTimeout", "3");
+        a.Set("AutoConnect = no", "PingInterval = 3", "ConnectTo = c", "ConnectTo = b", "MaxTimeout = 2");
         b.Set("AutoConnect = no");
         await mesh.Start();
         await mesh.Settle(a, b, Limit);
