@@ -22,11 +22,12 @@ internal sealed class FrameBatch
     private readonly int[] _lengths = new int[MaxFrames];
     private readonly Offload[] _offloads = new Offload[MaxFrames];
     private int _end;
+    private int _limit = MaxFrames;
 
     public int Count { get; private set; }
 
     /// <summary>No further frame of the largest size fits, or the batch has its number.</summary>
-    public bool IsFull => Count == MaxFrames || _buffer.Length - _end < MaxFrameLength;
+    public bool IsFull => Count == _limit || _buffer.Length - _end < MaxFrameLength;
 
     /// <summary>Where the next frame goes.</summary>
     public Span<byte> Room => _buffer.AsSpan(_end);
@@ -48,8 +49,10 @@ internal sealed class FrameBatch
         _end += (length + 15) & ~15;
     }
 
-    public void Clear()
+    /// <summary>Begins anew; so many frames are wanted at most.</summary>
+    public void Clear(int limit)
     {
+        _limit = limit;
         Count = 0;
         _end = 0;
     }

@@ -16,6 +16,9 @@ internal abstract class PacketLoop : IDisposable
     /// <summary>Failed reads of the device in a row that end the daemon (spec 07 §1.3).</summary>
     private const int MaxDeviceErrors = 10;
 
+    /// <summary>Microseconds without a frame after which the next one is not kept waiting for a look at whether there are more.</summary>
+    private const long Quiet = 200;
+
     private static readonly TimeSpan DevicePause = TimeSpan.FromMilliseconds(50);
 
     private readonly ConcurrentQueue<PacketCommand> _commands = new();
@@ -25,6 +28,7 @@ internal abstract class PacketLoop : IDisposable
     private readonly Logger _log;
     private readonly RateLimit _complaints = new(perSecond: 5);
     private readonly Thread _thread;
+    private Instant _lastFrame = InstantModule.never;
     private int _deviceErrors;
     private int _woken;
     private volatile bool _stopping;
@@ -89,9 +93,11 @@ internal abstract class PacketLoop : IDisposable
 
     protected void ReadDevice()
     {
-        _frames.Clear();
-        var result = Device.Read(_frames, out var errno);
         var now = _clock.Now();
+        var isQuiet = now.Microseconds - _lastFrame.Microseconds > Quiet;
+        _lastFrame = now;
+        _frames.Clear(isQuiet ? 1 : FrameBatch.MaxFrames);
+        var result = Device.Read(_frames, out var errno);
         for (var i = 0; i < _frames.Count; i++)
         {
             _forwarder.FromDevice(_frames[i], _frames.OffloadOf(i), now, Outbox);

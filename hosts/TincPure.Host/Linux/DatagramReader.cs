@@ -27,6 +27,9 @@ internal sealed unsafe class DatagramReader
     private readonly Libc.MultiMessage[] _messages = GC.AllocateArray<Libc.MultiMessage>(MaxMessages, pinned: true);
     private int _wanted = MaxMessages;
 
+    /// <summary>Messages that the kernel has written to: the others need not be made ready again, nor come into the caches.</summary>
+    private int _used = MaxMessages;
+
     public DatagramReader()
     {
         fixed (byte* buffer = _buffer, addresses = _addresses, controls = _controls)
@@ -53,7 +56,7 @@ internal sealed unsafe class DatagramReader
     /// <summary>How many messages came; a negative error number if none could be read.</summary>
     public int Receive(int descriptor)
     {
-        foreach (ref var message in _messages.AsSpan(0, _wanted))
+        foreach (ref var message in _messages.AsSpan(0, _used))
         {
             message.Header.NameLength = SocketAddress.Stride;
             message.Header.ControlLength = ControlStride;
@@ -62,6 +65,9 @@ internal sealed unsafe class DatagramReader
         fixed (Libc.MultiMessage* messages = _messages)
         {
             var count = Libc.ReceiveMany(descriptor, messages, (uint)_wanted, Libc.MSG_DONTWAIT, null);
+
+            // One that failed behind the others may have been begun.
+            _used = Math.Min(Math.Max(count, 0) + 1, MaxMessages);
             if (count < 0)
                 return -Libc.LastError;
             _wanted = MaxMessages;

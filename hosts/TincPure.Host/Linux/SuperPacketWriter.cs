@@ -20,6 +20,12 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp)
     public int Write(Outbox outbox)
     {
         _failure = 0;
+        if (outbox.Entries.Length == 1)
+        {
+            WriteAlone(outbox);
+            return _failure;
+        }
+
         _packets.Reset(takesUdp);
         foreach (ref readonly var entry in outbox.Entries)
         {
@@ -33,6 +39,16 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp)
 
         WriteGroups(outbox.Arena);
         return _failure;
+    }
+
+    /// <summary>Where there is little to do, nothing is merged: it need not be looked at.</summary>
+    private void WriteAlone(Outbox outbox)
+    {
+        ref readonly var entry = ref outbox.Entries[0];
+        if (entry.Kind != EntryKind.Device || !IpFrames.IsIp(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+            return;
+        fixed (byte* arena = outbox.Arena)
+            WriteOne(arena + entry.Offset + IpFrames.HeaderSize, entry.Length - IpFrames.HeaderSize);
     }
 
     private void WriteGroups(byte[] arena)
@@ -79,12 +95,15 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp)
     private void WriteEach(byte* arena, int group)
     {
         for (var packet = _packets.First(group); packet >= 0; packet = _packets.Next(packet))
-        {
-            // An empty offload takes the place of the Ethernet header.
-            var start = arena + _packets.Offset(packet) - OffloadModule.size;
-            new Span<byte>(start, OffloadModule.size).Clear();
-            if (Libc.Write(descriptor, start, (nuint)(_packets.Length(packet) + OffloadModule.size)) < 0)
-                _failure = Libc.LastError;
-        }
+            WriteOne(arena + _packets.Offset(packet), _packets.Length(packet));
+    }
+
+    private void WriteOne(byte* packet, int length)
+    {
+        // An empty offload takes the place of the Ethernet header.
+        var start = packet - OffloadModule.size;
+        new Span<byte>(start, OffloadModule.size).Clear();
+        if (Libc.Write(descriptor, start, (nuint)(length + OffloadModule.size)) < 0)
+            _failure = Libc.LastError;
     }
 }
