@@ -2,6 +2,7 @@
 module TincPure.Commands.Catalogue
 
 open System
+open System.Collections.Generic
 
 /// What the words behind a command stand for: what completion offers.
 type Words =
@@ -160,18 +161,22 @@ let all: Command list =
       command "complete" "[WORD]..." Nothing "Print what may stand in the place of the last word."
       |> hidden ]
 
+// A plain table: the general ones of the language take the JIT several milliseconds at each start.
 let private byName =
-    dict
-        [ for command in all do
-              command.Name, command
+    let table = Dictionary<string, Command> StringComparer.OrdinalIgnoreCase
 
-              match command.Synonym with
-              | ValueSome synonym -> synonym, command
-              | ValueNone -> () ]
+    for command in all do
+        table[command.Name] <- command
+
+        match command.Synonym with
+        | ValueSome synonym -> table[synonym] <- command
+        | ValueNone -> ()
+
+    table
 
 /// The command of this name or synonym, whatever the case.
 let tryFind (name: string) : Command voption =
-    match byName.TryGetValue(name.ToLowerInvariant()) with
+    match byName.TryGetValue name with
     | true, command -> ValueSome command
     | _ -> ValueNone
 

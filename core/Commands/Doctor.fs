@@ -6,87 +6,7 @@ open System.Globalization
 open TincPure.Primitives
 open TincPure.Topology
 open TincPure.Config
-open TincPure.Commands.Dump
-
-type Gravity =
-    | Problem
-    | Hint
-
-type Finding = { Gravity: Gravity; What: string; Cause: string; Remedy: string }
-
-/// An address of another node that was called.
-type Call =
-    {
-        Node: string
-        Address: HostPort
-        /// Why it did not answer.
-        Failure: string voption
-    }
-
-let private serverTable (files: Fsck.Files) =
-    let struct (entries, _) = Files.serverEntries files.Snapshot
-    ConfigTable.ofEntries entries
-
-let private ownTable (files: Fsck.Files) =
-    let struct (server, _) = Files.serverEntries files.Snapshot
-    let struct (own, _) = Files.hostEntries files.Snapshot files.Own
-    ConfigTable.ofEntries (server @ own)
-
-let private value name table =
-    ConfigTable.tryFirst name table |> ValueOption.map (fun (entry: Entry) -> entry.Value.Trim())
-
-/// The daemon will ask the kernel for a TUN or TAP device, where the kernel has such.
-let needsTun (files: Fsck.Files) : bool =
-    match value "DeviceType" (serverTable files) with
-    | ValueSome kind -> ByteText.same kind "tun" || ByteText.same kind "tap"
-    | ValueNone -> true
-
-/// The port that the daemon will listen on.
-let ownPort (files: Fsck.Files) : string =
-    value "Port" (ownTable files) |> ValueOption.defaultValue HostSettings.defaultPort
-
-/// Where the nodes may be called that we are to connect to.
-let toCall (files: Fsck.Files) : struct (string * HostPort) list =
-    ConfigTable.all "ConnectTo" (serverTable files)
-    |> List.choose (fun entry -> NodeName.tryParse (entry.Value.Trim()) |> ValueOption.toOption)
-    |> List.distinct
-    |> List.collect (fun name ->
-        let struct (entries, _) = Files.hostEntries files.Snapshot name
-        let table = ConfigTable.ofEntries entries
-        let port = value "Port" table |> ValueOption.defaultValue HostSettings.defaultPort
-
-        ConfigTable.all "Address" table
-        |> List.choose (fun entry ->
-            match entry.Value.Split([| ' '; '\t' |], StringSplitOptions.RemoveEmptyEntries) with
-            | [||] -> None
-            | [| host |] -> Some(struct (name.Text, { Host = host; Port = port }))
-            | words -> Some(struct (name.Text, { Host = words[0]; Port = words[1] }))))
-
-/// What a host found out.
-type Facts =
-    {
-        Files: Fsck.Files
-        /// This system has TUN devices, and there is the file to make one with.
-        TunNeeded: bool
-        TunFile: bool
-        /// The kernel has the driver; unknown where it does not tell.
-        TunDriver: bool voption
-        /// Why the port that we listen on cannot be had, if no daemon of ours has it.
-        PortProblem: string voption
-        /// Seconds since the epoch: now, and when the newest file of the configuration was written.
-        Now: int64
-        Newest: int64
-        Calls: Call list
-        TincUp: Fsck.Script voption
-        /// What a running daemon says.
-        Picture: Events.Picture voption
-        /// The lines of a log file that was given.
-        Log: string list
-    }
-
-let private problem what cause remedy = { Gravity = Problem; What = what; Cause = cause; Remedy = remedy }
-
-let private hint what cause remedy = { Gravity = Hint; What = what; Cause = cause; Remedy = remedy }
+open TincPure.Commands.DoctorFacts
 
 let private device (facts: Facts) : Finding list =
     if not facts.TunNeeded then
@@ -144,6 +64,20 @@ let private clock (facts: Facts) : Finding list =
               "this machine has no battery-backed clock, or has not been given the time yet"
               "set the clock, best by NTP: invitations and signatures depend on it" ]
 
+/// Host files whose names only upper and lower case tell apart.
+let private nameClashes (facts: Facts) : Finding list =
+    Files.hostNames facts.Files.Snapshot
+    |> List.map _.Text
+    |> List.append [ facts.Files.Own.Text ]
+    |> List.distinct
+    |> List.groupBy _.ToLowerInvariant()
+    |> List.filter (fun (_, names) -> names.Length > 1)
+    |> List.map (fun (_, names) ->
+        problem
+            ("The host files " + String.Join(" and ", names) + " differ only in the case of their names.")
+            "tinc tells such nodes apart, but some file systems and people do not; one of them may be a slip of the pen"
+            "remove the one that is not meant, or rename its node")
+
 /// Host files that have the same key.
 let private keyClashes (facts: Facts) : Finding list =
     let snapshot = facts.Files.Snapshot
@@ -163,6 +97,55 @@ let private keyClashes (facts: Facts) : Finding list =
             "a machine or its files were copied"
             "give every node a name and keys of its own: generate-keys on the copy, then exchange host files")
 
+/// Networks that two host files give to their nodes, and a router that has none.
+let private subnetClaims (facts: Facts) : Finding list =
+    let subnets (host: NodeName) =
+        ConfigTable.all "Subnet" (hostTable facts.Files host)
+        |> List.choose (fun entry ->
+            match Subnet.tryParse (entry.Value.Trim()) with
+            | Ok subnet -> Some(Subnet.toText subnet, host.Text)
+            | Error _ -> None)
+        |> List.distinct
+
+    let twice =
+        Files.hostNames facts.Files.Snapshot
+        |> List.collect subnets
+        |> List.groupBy fst
+        |> List.filter (fun (_, claims) -> claims.Length > 1)
+        |> List.map (fun (subnet, claims) ->
+            problem
+                ("Subnet " + subnet + " stands in the host files of " + String.Join(" and ", List.map snd claims) + ".")
+                "two nodes shall not have one network with one weight: packets go to either"
+                "remove it from one of them, or give it another weight (SUBNET#WEIGHT)")
+
+    let routes =
+        match value "Mode" (serverTable facts.Files) with
+        | ValueSome mode -> ByteText.same mode "router"
+        | ValueNone -> true
+
+    twice
+    @ [ if routes && (subnets facts.Files.Own).IsEmpty then
+            hint
+                "This node has no Subnet."
+                "in router mode packets go to the node that has their destination as a Subnet: nobody can send to this one"
+                ("run `" + facts.Files.Command + " add Subnet NETWORK', unless it only relays for others") ]
+
+/// Nodes that are to be called and cannot be.
+let private callable (facts: Facts) : Finding list =
+    let hosts = Files.hostNames facts.Files.Snapshot |> Set.ofList
+
+    [ for name in connectTo facts.Files do
+          if not (hosts.Contains name) then
+              problem
+                  ("ConnectTo names " + name.Text + ", of which there is no host file.")
+                  "the host file was not handed over, or the name is mistyped (case matters)"
+                  ("put hosts/" + name.Text + " there, or run `" + facts.Files.Command + " del ConnectTo " + name.Text + "'")
+          elif (addresses facts.Files name).IsEmpty then
+              problem
+                  ("ConnectTo names " + name.Text + ", whose host file has no Address.")
+                  "nobody knows where to call it"
+                  ("run `" + facts.Files.Command + " add " + name.Text + ".Address WHERE', or let it call us") ]
+
 let private protocol (facts: Facts) : Finding list =
     match value "ExperimentalProtocol" (serverTable facts.Files) with
     | ValueSome text when ByteText.same text "no" ->
@@ -174,7 +157,10 @@ let private protocol (facts: Facts) : Finding list =
 
 /// Words in logs, and what is behind them.
 let private knownTroubles: (string * string * string) list =
-    [ "rolled back protocol version",
+    [ "roll back protocol version",
+      "the other node has ExperimentalProtocol off, or is older than when it gave us its Ed25519 key",
+      "set ExperimentalProtocol alike on both; else remove Ed25519PublicKey from the host file of that node"
+      "rolled back protocol version",
       "the other node has ExperimentalProtocol off, or is older than when it gave us its Ed25519 key",
       "set ExperimentalProtocol alike on both; else remove Ed25519PublicKey from the host file of that node"
       "Got REQ_KEY while we already started",
@@ -183,8 +169,12 @@ let private knownTroubles: (string * string * string) list =
       "Handshake phase not finished yet",
       "one side speaks the new protocol and the other the old one, or a version number was refused",
       "set ExperimentalProtocol alike on both nodes, and let both run 1.1"
-      "same Name as us", "another node has the same Name", "give each node a Name of its own"
-      "identical Name", "another node has the same Name", "give each node a Name of its own" ]
+      "node with same Name as us",
+      "another machine runs with the same Name, and the two contradict each other",
+      "give each a Name of its own, and keys of its own if files were copied"
+      "invalid name",
+      "who called has our own Name, or one with other characters than letters, digits and _",
+      "give it a Name of its own" ]
 
 let private logs (facts: Facts) : Finding list =
     knownTroubles
@@ -221,6 +211,12 @@ let private calls (facts: Facts) : Finding list =
                     ("check Address and Port in hosts/" + call.Node + ", and that the port is open for TCP and UDP")
             )
         | ValueNone -> None)
+    |> List.append
+        [ if facts.Uncalled > 0 then
+              hint
+                  (facts.Uncalled.ToString() + " more addresses were not tried.")
+                  "there are too many of them in the host files"
+                  "try them with ping or another program if a node is not reached" ]
 
 let private tincUp (facts: Facts) : Finding list =
     match facts.TincUp with
@@ -236,65 +232,11 @@ let private tincUp (facts: Facts) : Finding list =
               ("run `chmod 755 " + path + "'") ]
     | ValueSome _ -> []
 
-/// Subnets that are claimed twice or by nodes that cannot be reached.
-let private subnets (picture: Events.Picture) : Finding list =
-    let reachable =
-        picture.Nodes
-        |> List.filter (fun node -> has Status.reachable node.Status)
-        |> List.map (fun node -> node.Name)
-        |> Set.ofList
-
-    let owned = picture.Subnets |> List.filter (fun owned -> owned.Owner <> "(broadcast)")
-
-    let twice =
-        owned
-        |> List.groupBy (fun owned -> owned.Subnet)
-        |> List.filter (fun (_, owners) -> owners.Length > 1)
-        |> List.map (fun (subnet, owners) ->
-            problem
-                (subnet
-                 + " is claimed by "
-                 + String.Join(" and ", owners |> List.map (fun owned -> owned.Owner))
-                 + ".")
-                "two nodes have the same Subnet with the same weight"
-                "remove it from one of them, or give it another weight (SUBNET#WEIGHT)")
-
-    let lost =
-        owned
-        |> List.filter (fun owned -> not (reachable.Contains owned.Owner))
-        |> List.map (fun owned ->
-            hint
-                (owned.Subnet + " belongs to " + owned.Owner + ", which is not reachable.")
-                "the node is down, or nobody who is up connects to it"
-                ("start " + owned.Owner + ", or look at why it does not connect"))
-
-    twice @ lost
-
-/// Whatever carries less than this is worth a word: headers of tinc on a path of 1500 bytes leave more.
-let private usualMtu = 1400
-
-let private paths (picture: Events.Picture) : Finding list =
-    picture.Nodes
-    |> List.filter (fun node -> has Status.reachable node.Status && node.Host <> "MYSELF")
-    |> List.collect (fun node ->
-        [ if node.MinMtu > 0 && node.MinMtu = node.MaxMtu && node.Mtu < usualMtu then
-              let passes, lost = node.Mtu.ToString(), (node.Mtu + 1).ToString()
-
-              hint
-                  ("The path to " + node.Name + " is narrow: " + passes + " bytes pass, " + lost + " do not.")
-                  "a link with a smaller MTU (PPPoE, another tunnel) and a router that does not tell"
-                  "nothing, as long as ClampMSS and PMTUDiscovery are on; else lower the MTU of the interface"
-          if has Status.validKey node.Status && node.MinMtu = 0 && node.Via = node.Name then
-              hint
-                  ("No UDP to " + node.Name + ": its traffic takes TCP.")
-                  "a firewall or NAT lets no UDP through, or nothing was sent yet"
-                  "open the UDP port on one of the two sides" ])
-
 /// Everything, problems first.
 let examine (facts: Facts) : Finding list =
     let ofPicture =
         match facts.Picture with
-        | ValueSome picture -> subnets picture @ paths picture
+        | ValueSome picture -> DoctorMesh.examine facts.Links picture
         | ValueNone ->
             [ hint
                   "No daemon runs."
@@ -306,7 +248,10 @@ let examine (facts: Facts) : Finding list =
           files facts
           port facts
           clock facts
+          nameClashes facts
           keyClashes facts
+          subnetClaims facts
+          callable facts
           protocol facts
           tincUp facts
           calls facts

@@ -339,10 +339,12 @@ module Variables =
           |> means "Shortest pause between two attempts to connect." ]
 
     let private byName =
-        Dictionary<string, Variable>(
-            all |> Seq.map (fun variable -> KeyValuePair(variable.Name, variable)),
-            StringComparer.OrdinalIgnoreCase
-        )
+        let table = Dictionary<string, Variable> StringComparer.OrdinalIgnoreCase
+
+        for variable in all do
+            table.Add(variable.Name, variable)
+
+        table
 
     /// The variable of that name, whatever the case.
     let tryFind (name: string) : Variable voption =

@@ -8,13 +8,16 @@ internal sealed class Locations
 {
     private static readonly char Separator = Path.DirectorySeparatorChar;
 
+    /// <summary>Most commands have no use for it, and to look for it takes time.</summary>
+    private readonly Lazy<string> _pidFile;
+
     public Locations(Roots roots, string? netName, string? config, string? pidFile)
     {
         NetName = netName;
         Identity = netName is null ? "tinc" : "tinc." + netName;
         ConfigurationRoot = roots.Configuration;
         ConfBase = config ?? (netName is null ? roots.Configuration : Join(roots.Configuration, netName));
-        PidFile = pidFile ?? FindPidFile(roots.RunTime);
+        _pidFile = new Lazy<string>(() => pidFile ?? FindPidFile(roots.RunTime));
     }
 
     public string? NetName { get; }
@@ -28,7 +31,7 @@ internal sealed class Locations
     /// <summary>The folder of this network.</summary>
     public string ConfBase { get; }
 
-    public string PidFile { get; }
+    public string PidFile => _pidFile.Value;
 
     public string TincConf => Join(ConfBase, "tinc.conf");
 

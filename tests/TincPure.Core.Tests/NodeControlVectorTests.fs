@@ -40,7 +40,7 @@ let private leftOut (name: string) : string voption =
     if name.StartsWith("log ", StringComparison.Ordinal) then
         ValueSome "messages are streamed as 1.1pre18 streams them, without time and priority"
     elif name.StartsWith("pcap ", StringComparison.Ordinal) then
-        ValueSome "frames come from the packet plane: captures have tests of their own"
+        ValueSome "frames come from the packet plane: played by themselves"
     elif name = "greeting version number is not checked" then
         ValueSome "a client that wants SPTPS is refused before it is a control client, and tarpitted like any stranger"
     else
@@ -152,3 +152,40 @@ type Conversations(output: ITestOutputHelper) =
                 played <- played + 1
 
         Assert.InRange(played, 20, conversations.Value.Length)
+
+    [<Fact>]
+    member _.``captured frames are streamed as by the stock daemon``() =
+        let transcripts =
+            Vectors.items "transcripts" (Vectors.load "06-control-protocol.json")
+            |> Seq.filter (fun transcript -> (Vectors.text "name" transcript).StartsWith "pcap ")
+            |> List.ofSeq
+
+        Assert.Equal(3, transcripts.Length)
+
+        for transcript in transcripts do
+            output.WriteLine(Vectors.text "name" transcript)
+            let steps = Vectors.items "steps" transcript |> List.ofSeq
+            let request = steps |> List.choose stepOf |> List.last
+
+            match request with
+            | Sent text ->
+                let rig = playground ()
+                let id = rig.Open(UnixSocket, Encoding.ASCII.GetBytes("0 ^" + launch.Cookie + " 0\n"))
+                rig.Forget()
+                rig.Feed(Received(id, Encoding.ASCII.GetBytes text))
+                let answer = List.last steps
+
+                let snapLength =
+                    rig.Commands
+                    |> List.pick (fun command ->
+                        match command with
+                        | CaptureFrames length -> Some length
+                        | _ -> None)
+
+                for frame in Vectors.items "parsed" answer do
+                    // The recording does not have what was cut off.
+                    let rest = if snapLength = 0 then [||] else Array.zeroCreate 30
+                    rig.Feed(Punted(Captured(Array.append (Vectors.bytes "data_hex" frame) rest)))
+
+                Assert.Equal<byte>(Vectors.bytes "recv_hex" answer, rig.SentOn id)
+            | _ -> Assert.Fail "no request"

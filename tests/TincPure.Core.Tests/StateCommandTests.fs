@@ -215,9 +215,9 @@ let private snapshot (files: (string * string) list) : Snapshot =
 
 let private key = "Ed25519PublicKey = 0123456789012345678901234567890123456789abc\n"
 
-let private facts: Doctor.Facts =
+let private facts: DoctorFacts.Facts =
     { Files =
-        { Snapshot = snapshot [ "/c/tinc.conf", "Name = alpha\n"; "/c/hosts/alpha", "" ]
+        { Snapshot = snapshot [ "/c/tinc.conf", "Name = alpha\n"; "/c/hosts/alpha", "Subnet = 10.1.0.0/16\n" ]
           Own = name "alpha"
           Command = "tinc"
           Program = "tinc"
@@ -231,11 +231,13 @@ let private facts: Doctor.Facts =
       Now = 2000L
       Newest = 1000L
       Calls = []
+      Uncalled = 0
+      Links = Map.empty
       TincUp = ValueSome { Path = "/c/tinc-up"; Problem = ValueNone }
       Picture = ValueSome { picture with Nodes = [ own; beta ]; Subnets = [] }
       Log = [] }
 
-let private found (facts: Doctor.Facts) (part: string) =
+let private found (facts: DoctorFacts.Facts) (part: string) =
     Doctor.examine facts |> List.tryFind (fun finding -> finding.What.Contains part)
 
 let private isFound facts part =
@@ -266,11 +268,35 @@ let ``the doctor finds what users trip over, with cause and remedy`` () =
         { facts with
             TincUp = ValueSome { Path = "/c/tinc-up"; Problem = ValueSome "Permission denied" } }
         "cannot be run"
-    isFound
-        (withPicture
+    let narrow =
+        withPicture
             { picture with
-                Nodes = [ own; { beta with Mtu = 1389; MinMtu = 1389; MaxMtu = 1389 } ] })
-        "1389 bytes pass, 1390 do not"
+                Nodes = [ own; { beta with Mtu = 1389; MinMtu = 1389; MaxMtu = 1389 } ] }
+
+    let byLink mtu = { narrow with Links = Map.ofList [ "beta", { Interface = "eth0"; Mtu = mtu } ] }
+    isFound (byLink 1500) "1389 bytes pass, 1390 do not"
+    Assert.True(
+        (found (byLink 1500) "has a hole" |> Option.exists (fun finding -> finding.Cause.Contains "eth0 (MTU 1500) would carry 1439"))
+    )
+    // Our own link is narrow, as everybody can see, or nothing is known of it: no hole.
+    Assert.True((found (byLink 1450) "has a hole").IsNone)
+    Assert.True((found narrow "has a hole").IsNone)
+    isFound (withPicture { picture with Nodes = [ own; beta; { beta with Name = "Beta" } ] }) "beta and Beta differ only"
+    isFound
+        (withFiles [ "/c/tinc.conf", "Name = alpha\n"; "/c/hosts/alpha", ""; "/c/hosts/beta", ""; "/c/hosts/Beta", "" ])
+        "host files Beta and beta differ only"
+    isFound
+        (withFiles
+            [ "/c/tinc.conf", "Name = alpha\n"
+              "/c/hosts/alpha", "Subnet = 10.1.0.0/16\n"
+              "/c/hosts/beta", "Subnet = 10.1.0.0/16#10\n" ])
+        "Subnet 10.1.0.0/16 stands in the host files of alpha and beta"
+    isFound (withFiles [ "/c/tinc.conf", "Name = alpha\n"; "/c/hosts/alpha", "" ]) "has no Subnet"
+    isFound (withFiles [ "/c/tinc.conf", "ConnectTo = beta\n"; "/c/hosts/alpha", "" ]) "no host file"
+    isFound
+        (withFiles [ "/c/tinc.conf", "ConnectTo = beta\n"; "/c/hosts/alpha", ""; "/c/hosts/beta", "" ])
+        "has no Address"
+    isFound { facts with Uncalled = 3 } "3 more addresses were not tried"
     isFound (withPicture { picture with Nodes = [ own; { beta with MinMtu = 0 } ] }) "No UDP to beta"
     isFound (withPicture picture) "10.2.3.0/24 belongs to delta"
     isFound
@@ -280,7 +306,7 @@ let ``the doctor finds what users trip over, with cause and remedy`` () =
         "claimed by beta and gamma"
     isFound { facts with Picture = ValueNone } "No daemon runs"
 
-    let call: Doctor.Call =
+    let call: DoctorFacts.Call =
         { Node = "beta"
           Address = { Host = "192.0.2.9"; Port = "655" }
           Failure = ValueSome "Connection refused" }
@@ -289,9 +315,33 @@ let ``the doctor finds what users trip over, with cause and remedy`` () =
 
     for words in
         [ "rolled back protocol version"
+          "tries to roll back protocol version"
+          "Possible node with same Name as us!"
+          "invalid name"
           "Got REQ_KEY while we already started"
           "Handshake phase not finished yet" ] do
         isFound { facts with Log = [ "x"; "2026 ERROR " + words + " for beta" ] } words
+
+[<Fact>]
+let ``the doctor has all addresses called that the daemon may call, those of ConnectTo first`` () =
+    let files conf =
+        { facts.Files with
+            Snapshot =
+                snapshot
+                    [ "/c/tinc.conf", conf
+                      "/c/hosts/alpha", "Address = 192.0.2.1\n"
+                      "/c/hosts/beta", "Address = 192.0.2.2\nAddress = beta.example 700\nPort = 656\n"
+                      "/c/hosts/gamma", "Address = 192.0.2.3\n"
+                      "/c/hosts/delta", "" ] }
+
+    let called conf =
+        DoctorFacts.toCall (files conf)
+        |> List.map (fun (struct (node, address)) -> node + " " + address.Host + " " + address.Port)
+
+    let beta = [ "beta 192.0.2.2 656"; "beta beta.example 700" ]
+    Assert.Equal<string list>(beta @ [ "gamma 192.0.2.3 655" ], called "Name = alpha\n")
+    Assert.Equal<string list>("gamma 192.0.2.3 655" :: beta, called "Name = alpha\nConnectTo = gamma\n")
+    Assert.Equal<string list>(beta, called "Name = alpha\nAutoConnect = no\nConnectTo = beta\n")
 
 [<Fact>]
 let ``the doctor is silent about what is in order, and puts problems first`` () =
@@ -303,13 +353,15 @@ let ``the doctor is silent about what is in order, and puts problems first`` () 
           "ExperimentalProtocol"
           "tinc-up"
           "UDP"
-          "narrow"
+          "hole"
+          "differ"
+          "Subnet"
           "belongs"
           "answer" ] do
         Assert.True((found facts part).IsNone, part)
 
     let findings = Doctor.examine { facts with Picture = ValueNone; TunFile = false }
-    Assert.Equal(Doctor.Problem, findings.Head.Gravity)
+    Assert.Equal(DoctorFacts.Problem, findings.Head.Gravity)
     use json = JsonDocument.Parse(Json.print (Doctor.json findings))
     Assert.False(json.RootElement.GetProperty("ok").GetBoolean())
     Assert.Equal(findings.Length, json.RootElement.GetProperty("findings").GetArrayLength())

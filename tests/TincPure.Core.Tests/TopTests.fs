@@ -126,3 +126,21 @@ let ``a pcap stream begins as tcpdump expects`` () =
     Assert.Equal(96, BitConverter.ToInt32(Pcap.fileHeader 96, 16))
     let packet = Pcap.packetHeader 1_700_000_000_000_042L 60
     Assert.Equal<int list>([ 1_700_000_000; 42; 60; 60 ], [ for at in 0..4..12 -> BitConverter.ToInt32(packet, at) ])
+
+[<Fact>]
+let ``a pcap stream is the recorded one, byte for byte`` () =
+    let run =
+        Vectors.items "runs" (Vectors.load "06-cli-daemon.json")
+        |> Seq.find (fun run -> run.GetProperty("args").GetRawText().Contains "pcap")
+
+    let recorded = Vectors.bytes "stdout_hex" run
+    let at offset = int64 (BitConverter.ToUInt32(recorded, offset))
+    let packet = recorded[40..]
+
+    Assert.Equal<byte>(
+        recorded,
+        Array.concat
+            [ Pcap.fileHeader 64
+              Pcap.packetHeader (at 24 * 1_000_000L + at 28) packet.Length
+              packet ]
+    )

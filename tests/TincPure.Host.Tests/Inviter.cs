@@ -109,6 +109,10 @@ internal sealed class Inviter : IDisposable
                 if (Fault != "no end")
                     Send(1, []);
             }
+            else if (Fault == "close after key")
+            {
+                return false;
+            }
             else if (Fault != "no final")
             {
                 Send(Fault == "type 3" ? (byte)3 : (byte)2, []);

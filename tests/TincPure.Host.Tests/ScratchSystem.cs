@@ -152,6 +152,8 @@ internal sealed class ScratchSystem : IDisposable
     private Dictionary<string, (string Mode, string? Content)> Files() =>
         new DirectoryInfo(_root).EnumerateFileSystemInfos("*", SearchOption.AllDirectories)
             .Where(info => !info.FullName.StartsWith(_root + "/var", StringComparison.Ordinal))
+            // Ours alone: by it the next join goes on where one was interrupted.
+            .Where(info => info.Name != TincPure.Commands.JoinProgress.fileName)
             .ToDictionary(
                 info => info.FullName[_root.Length..],
                 info => (

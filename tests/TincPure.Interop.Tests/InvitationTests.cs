@@ -87,7 +87,7 @@ public sealed class InvitationTests
         string name = NewName(), folder = Path.Combine(a.Folder, "..", name), url = Invite(a, Make.Ours, name);
         Directory.CreateDirectory(folder);
         CommandResult result = host.Namespace.Run(
-            "sh", "-c", "mount -t tmpfs -o \"$1\" none \"$2\" && \"$3\" -b -c \"$2\" join \"$4\"; echo $?; ls \"$2\" | grep -v '^invitation-data$'; true", "join",
+            "sh", "-c", "mount -t tmpfs -o \"$1\" none \"$2\" && \"$3\" -b -c \"$2\" join \"$4\"; echo $?; ls \"$2\" | grep -v '^invitation-'; true", "join",
             options, folder, Programs.Tinc(Make.Ours), url);
         Assert.True(result.Output is "1\n" or "1\nhosts\n" or "1\ncache\nhosts\n", result.ToString());
         return result;
@@ -116,6 +116,39 @@ public sealed class InvitationTests
         Assert.False(File.Exists(Path.Combine(folder, "tinc.conf")));
         CommandResult again = Join(host, Make.Ours, folder, url);
         Assert.True(again.ExitCode == 0, again + mesh.Evidence());
+    }
+
+    [LabTheory, InlineData(Make.Stock), InlineData(Make.Ours)]
+    public async Task A_join_that_was_killed_when_its_cookie_was_spent_goes_on_from_what_is_on_disk(Make daemon)
+    {
+        await using Mesh mesh = await Inviting(daemon, Underlay.IPv4);
+        Node a = mesh["a"];
+        using Host host = Elsewhere(mesh);
+        string name = NewName(), folder = Path.Combine(a.Folder, "..", name), url = Invite(a, Make.Ours, name);
+        using (Process join = Process.Start(new ProcessStartInfo(
+            "ip", ["netns", "exec", host.Namespace.Name, Programs.Tinc(Make.Ours), "-b", "-c", folder, "join", url])
+        { RedirectStandardError = true })!)
+        {
+            // From then on our key is on its way; other keys are still to be made.
+            await Waiting.True("tinc.conf is there", TimeSpan.FromSeconds(20), () => File.Exists(Path.Combine(folder, "tinc.conf")));
+            join.Kill();
+            join.WaitForExit();
+        }
+
+        CommandResult again = Join(host, Make.Ours, folder, url);
+        Assert.True(again.ExitCode == 0 && again.Error.Contains("The interrupted join is complete"), again + mesh.Evidence());
+        if (!File.Exists(a.HostFilePath(name)))
+        {
+            // What it says is to be done then.
+            Assert.Contains("let it run `tinc import' with what", again.Error);
+            string export = host.Namespace.Run(Programs.Tinc(Make.Ours), "-b", "-c", folder, "export").OrThrow().Output;
+            File.WriteAllText(Path.Combine(folder, "export"), export);
+            Command.Run("sh", "-c", "\"$1\" -b -c \"$2\" import <\"$3\"", "import", Programs.Tinc(Make.Ours), a.Folder, Path.Combine(folder, "export")).OrThrow();
+        }
+
+        Assert.Contains("BEGIN RSA PUBLIC KEY", File.ReadAllText(Path.Combine(folder, "hosts", name)));
+        await ConnectsItself(mesh, host, Make.Ours, folder, name);
+        Assert.Equal(1, Join(host, Make.Ours, folder, url).ExitCode);
     }
 
     private static async Task<Mesh> Inviting(Make daemon, Underlay underlay) =>

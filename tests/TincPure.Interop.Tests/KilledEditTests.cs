@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace TincPure.Interop.Tests;
 
-/// <summary>Programs that are killed while they write, and shells that ask for completions.</summary>
+/// <summary>Programs that are killed while they write.</summary>
 public sealed class KilledEditTests : IDisposable
 {
     private const int Attempts = 40;
@@ -37,22 +37,5 @@ public sealed class KilledEditTests : IDisposable
         Assert.Equal(Whole(99), File.ReadAllText(conf));
 
         string Whole(int number) => "Name = alpha\n" + filler + $"PingInterval = {number}\n";
-    }
-
-    [LabTheory]
-    [InlineData("tinc ge", "generate-ed25519-keys generate-keys generate-rsa-keys get")]
-    [InlineData("tinc -c NET info al", "albert alpha")]
-    [InlineData("tinc -c NET set beta.Por", "beta.Port")]
-    [InlineData("tinc completion f", "fish")]
-    public void Bash_completes_command_lines(string line, string expected)
-    {
-        Directory.CreateDirectory(Path.Combine(_folder, "hosts"));
-        File.WriteAllText(Path.Combine(_folder, "tinc.conf"), "Name = alpha\n");
-        foreach (string host in (string[])["alpha", "albert", "beta"]) File.WriteAllText(Path.Combine(_folder, "hosts", host), "");
-        string script = "eval \"$(\"$1\" completion bash)\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _tinc; echo \"${COMPREPLY[*]}\"";
-        string program = Programs.Tinc(Make.Ours);
-        string[] words = [.. line.Split(' ').Select(word => word switch { "tinc" => program, "NET" => _folder, _ => word })];
-        CommandResult result = Command.Run(["bash", "-c", script, "bash", program, .. words]);
-        Assert.Equal(expected, string.Join(' ', result.OrThrow().Output.Split(' ', '\n').Where(word => word.Length > 0).Order(StringComparer.Ordinal)));
     }
 }

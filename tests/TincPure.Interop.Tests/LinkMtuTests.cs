@@ -35,6 +35,17 @@ public class LinkMtuTests(LinkMtuTests.Meshes meshes) : IClassFixture<LinkMtuTes
         mesh.EverySizeArrives(mesh["a"], mesh["b"], Tunnel.IpMtu(Narrowest(path), Underlay.IPv4));
     }
 
+    [LabTheory, MemberData(nameof(EachWay))]
+    public async Task The_doctor_tells_a_hole_on_the_way_from_a_narrow_link_of_our_own(Pairing pairing, Path path)
+    {
+        Node a = (await meshes[(pairing, path)])["a"];
+        CommandResult doctor = a.Tinc(Make.Ours, "doctor");
+        int mtu = Tunnel.PathMtu(1400, Underlay.IPv4);
+        string finding = $"The path to b has a hole: {mtu} bytes pass, {mtu + 1} do not.\n  cause:  our own link eth0 (MTU 1500) would carry {Tunnel.PathMtu(1500, Underlay.IPv4)};";
+        if (path == Path.Hop1400) Assert.Contains(finding, doctor.Output);
+        else Assert.DoesNotContain("has a hole", doctor.Output);
+    }
+
     private static int Narrowest(Path path) => path == Path.Link1280 ? 1280 : 1400;
 
     public sealed class Meshes : MeshShelf<(Pairing, Path)>

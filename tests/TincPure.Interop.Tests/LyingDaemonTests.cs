@@ -44,31 +44,70 @@ public sealed class LyingDaemonTests : IDisposable
         { "reload", "18 1\n" },
         { "reload", "nonsense\n" },
         { "purge", "" },
+        { "purge", "18 8 1\n" },
+        { "purge", "18 8" },
+        { "purge", "nonsense\n" },
+        { "retry", "" },
+        { "retry", "18 10" },
         { "retry", "18 10 1\n" },
+        { "connect b", "" },
+        { "connect b", "18 11 -2\n" },
+        { "connect b", "nonsense\n" },
+        { "disconnect b", "" },
+        { "disconnect b", "18 12" },
+        { "disconnect b", "18 12 x\n" },
+        { "disconnect b", "nonsense\n" },
         { "debug 3", "18 9 x\n" },
         { "connect b", "18 -1\n" },
         { "disconnect b", "18 12 -2\n" },
     };
+
+    /// <summary>Commands that stock does not have, and daemons that give up on them.</summary>
+    [LabTheory]
+    [InlineData("status", "18 3 alpha 000000000000 MYSELF port 655 0 0 0 0 700000c 58 alpha alpha 0 1518 0 1518 0 -1 0 0 0 0\n18 3\n", "Error receiving dump.")]
+    [InlineData("status", "18 3\n18 100 alpha 1\n", "Unable to parse path dump from tincd.")]
+    [InlineData("status", "18 -1\n", "Unable to parse dump from tincd.")]
+    [InlineData("ping b", "", "Lost connection to tincd.")]
+    [InlineData("ping b", "18 101 1 meta b sent\n", "Lost connection to tincd.")]
+    [InlineData("ping b", "18 101 1 meta\n", "Unable to parse what tincd measured: 18 101 1 meta")]
+    [InlineData("ping b", "18 -1\n", "The running tincd cannot measure: it is not TincPure's. `tinc status' tells what it knows of round trips.")]
+    [InlineData("events", "", "Error receiving dump.")]
+    [InlineData("events", "18 102 5 subscribed\n", "Lost connection to tincd.")]
+    [InlineData("events", "18 102\n", "Unable to parse event from tincd: 18 102")]
+    [InlineData("why 10.0.0.1", "18 3\n", "Error receiving dump.")]
+    public void What_stock_does_not_have_ends_with_one_line_too(string words, string speech, string error)
+    {
+        WritePidFile();
+        using Socket listener = Listen();
+        CommandResult ours = Ask(listener, Make.Ours, words, speech);
+        Assert.Equal((1, error + "\n", ""), (ours.ExitCode, ours.Error, ours.Output));
+    }
 
     // Stock prints a dump that turns out to be broken up to there; we print what is whole.
     [LabTheory, MemberData(nameof(Speeches))]
     public void A_daemon_that_says_half_or_nonsense_leads_to_what_stock_says(string words, string speech)
     {
         WritePidFile();
-        using Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listener.Bind(new UnixDomainSocketEndPoint(PidFile + ".socket"));
-        listener.Listen();
-        CommandResult Ask(Make make)
-        {
-            Task answering = Task.Run(() => Answer(listener, speech));
-            CommandResult result = Tinc(make, words.Split(' '));
-            answering.Wait();
-            return result;
-        }
-
-        CommandResult stock = Ask(Make.Stock), ours = Ask(Make.Ours);
+        using Socket listener = Listen();
+        CommandResult stock = Ask(listener, Make.Stock, words, speech), ours = Ask(listener, Make.Ours, words, speech);
         Assert.Equal((stock.ExitCode, stock.Error), (ours.ExitCode, ours.Error));
         if (stock.ExitCode == 0) Assert.Equal(stock.Output, ours.Output);
+    }
+
+    private Socket Listen()
+    {
+        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(new UnixDomainSocketEndPoint(PidFile + ".socket"));
+        listener.Listen();
+        return listener;
+    }
+
+    private CommandResult Ask(Socket listener, Make make, string words, string speech)
+    {
+        Task answering = Task.Run(() => Answer(listener, speech));
+        CommandResult result = Tinc(make, words.Split(' '));
+        answering.Wait();
+        return result;
     }
 
     /// <summary>Greets, waits for a request, says its speech and hangs up.</summary>

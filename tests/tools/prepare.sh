@@ -12,6 +12,8 @@ need iperf3 iperf3
 need ping iputils-ping
 need tcpdump tcpdump
 need tmux tmux
+need zsh zsh
+need fish fish
 
 missing() {
     echo "prepare: $*" >&2

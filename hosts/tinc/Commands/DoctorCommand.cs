@@ -1,8 +1,11 @@
+using System.Net;
+using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Microsoft.FSharp.Collections;
 using Microsoft.FSharp.Core;
 using TincPure.Commands;
 using TincPure.Config;
+using AddressFamily = System.Net.Sockets.AddressFamily;
 
 namespace TincPure.Tinc.Commands;
 
@@ -42,7 +45,7 @@ internal static class DoctorCommand
         return findings.Any(finding => finding.Gravity.IsProblem) ? 1 : 0;
     }
 
-    private static void Print(Session session, FSharpList<Doctor.Finding> findings)
+    private static void Print(Session session, FSharpList<DoctorFacts.Finding> findings)
     {
         foreach (var line in findings.SelectMany(Doctor.lines))
             session.Terminal.WriteLine(line);
@@ -50,22 +53,25 @@ internal static class DoctorCommand
             session.Terminal.WriteLine("Nothing is wrong that can be seen from here.");
     }
 
-    private static Doctor.Facts Find(Session session, string name, IEnumerable<string> log)
+    private static DoctorFacts.Facts Find(Session session, string name, IEnumerable<string> log)
     {
         var files = FsckCommand.FilesOf(session, name);
         var picture = Picture(session);
+        var calls = DoctorFacts.toCall(files).ToArray();
         var tincUp = Locations.Join(session.Locations.ConfBase, "tinc-up");
-        return new Doctor.Facts(
+        return new DoctorFacts.Facts(
             files,
-            OperatingSystem.IsLinux() && Doctor.needsTun(files),
+            OperatingSystem.IsLinux() && DoctorFacts.needsTun(files),
             File.Exists(TunFile),
             Directory.Exists("/sys/class/misc") ? Some(Directory.Exists(TunDriver)) : FSharpValueOption<bool>.None,
-            picture.IsSome ? FSharpValueOption<string>.None : PortProblem(Doctor.ownPort(files)),
+            picture.IsSome ? FSharpValueOption<string>.None : PortProblem(DoctorFacts.ownPort(files)),
             DateTimeOffset.UtcNow.ToUnixTimeSeconds(),
             Newest(session),
-            ListModule.OfSeq(Calls(files)),
+            ListModule.OfSeq(Calls(calls.Take(MostCalls))),
+            Math.Max(0, calls.Length - MostCalls),
             Disk.Exists(tincUp) ? Some(FsckCommand.Script(tincUp)) : FSharpValueOption<Fsck.Script>.None,
             picture,
+            picture.IsSome ? Links(picture.Value) : MapModule.Empty<string, DoctorFacts.Link>(),
             ListModule.OfSeq(log));
     }
 
@@ -102,8 +108,8 @@ internal static class DoctorCommand
 
         try
         {
-            using var listener = new Socket(System.Net.Sockets.AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            listener.Bind(new System.Net.IPEndPoint(System.Net.IPAddress.Any, port));
+            using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            listener.Bind(new IPEndPoint(IPAddress.Any, port));
             return FSharpValueOption<string>.None;
         }
         catch (SocketException e)
@@ -112,10 +118,51 @@ internal static class DoctorCommand
         }
     }
 
-    /// <summary>Calls the nodes that we are to connect to, at all their addresses, all at once.</summary>
-    private static Doctor.Call[] Calls(Fsck.Files files) =>
-        Task.WhenAll(Doctor.toCall(files).Take(MostCalls).Select(
-            call => Task.Run(() => new Doctor.Call(call.Item1, call.Item2, Failure(call.Item2)))))
+    /// <summary>By node, the link by which our datagrams to it leave, where this system tells.</summary>
+    private static FSharpMap<string, DoctorFacts.Link> Links(Events.Picture picture)
+    {
+        var found = new List<Tuple<string, DoctorFacts.Link>>();
+        var interfaces = NetworkInterface.GetAllNetworkInterfaces();
+        foreach (var node in picture.Nodes)
+        {
+            if (IPAddress.TryParse(node.Host, out var address) && Link(interfaces, address) is { } link)
+                found.Add(Tuple.Create(node.Name, link));
+        }
+
+        return MapModule.OfSeq(found);
+    }
+
+    private static DoctorFacts.Link? Link(NetworkInterface[] interfaces, IPAddress target)
+    {
+        try
+        {
+            // Nothing is sent: the system only chooses where to send from.
+            using var socket = new Socket(target.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+            socket.Connect(target, 9);
+            var source = ((IPEndPoint)socket.LocalEndPoint!).Address;
+            foreach (var candidate in interfaces)
+            {
+                var properties = candidate.GetIPProperties();
+                if (!properties.UnicastAddresses.Any(unicast => unicast.Address.Equals(source)))
+                    continue;
+                var mtu = target.AddressFamily == AddressFamily.InterNetworkV6
+                    ? properties.GetIPv6Properties().Mtu
+                    : properties.GetIPv4Properties().Mtu;
+                return new DoctorFacts.Link(ByteText.encode(candidate.Name), mtu);
+            }
+        }
+        catch (Exception e) when (e is SocketException or NetworkInformationException or PlatformNotSupportedException)
+        {
+            // Then nothing is known of the link.
+        }
+
+        return null;
+    }
+
+    /// <summary>Calls nodes that the daemon may connect to, all at once.</summary>
+    private static DoctorFacts.Call[] Calls(IEnumerable<(string Node, HostPort Address)> calls) =>
+        Task.WhenAll(calls.Select(
+            call => Task.Run(() => new DoctorFacts.Call(call.Node, call.Address, Failure(call.Address)))))
             .GetAwaiter().GetResult();
 
     private static FSharpValueOption<string> Failure(HostPort address)

@@ -14,7 +14,15 @@ internal sealed class InviterTalk(Session session, Socket socket, InvitationUrl.
     /// <summary>A daemon that says nothing for so long says nothing at all.</summary>
     private const int PatienceMilliseconds = 5000;
 
+    /// <summary>An inviter tells at once that it has our key; what takes long is done after that, or after this.</summary>
+    private static readonly TimeSpan AcceptanceLimit = TimeSpan.FromSeconds(1);
+
     private readonly byte[] _buffer = new byte[4096];
+
+    /// <summary>The files that are still to be completed.</summary>
+    private JoinFiles? _incomplete;
+
+    private JoinFiles? _stored;
     private bool _accepted;
 
     /// <summary>The exit code, or null if this is no daemon that invites.</summary>
@@ -26,6 +34,8 @@ internal sealed class InviterTalk(Session session, Socket socket, InvitationUrl.
 
         while (!_accepted)
         {
+            if (_incomplete is not null && !(socket.Poll(AcceptanceLimit, SelectMode.SelectRead) && socket.Available > 0))
+                CompleteFiles();
             if (Receive(JoinDialogue.isInSession(dialogue)) is not { } input)
                 return Failed(
                     JoinDialogue.isInSession(dialogue)
@@ -67,13 +77,16 @@ internal sealed class InviterTalk(Session session, Socket socket, InvitationUrl.
                 return Apply(Encoding.Latin1.GetString(invited.data), ref dialogue);
             default:
                 _accepted = true;
+                _stored?.Accepted();
+                CompleteFiles();
+                _stored?.Finish();
                 return null;
         }
     }
 
     private JoinDialogue.Failure? Apply(string data, ref JoinDialogue.Dialogue dialogue)
     {
-        var files = new JoinFiles(session);
+        var files = new JoinFiles(session, url);
         if (files.Store(data) is not { } publicKey)
             return JoinDialogue.Failure.NewBroken("");
 
@@ -83,12 +96,19 @@ internal sealed class InviterTalk(Session session, Socket socket, InvitationUrl.
             return answer.ErrorValue;
         (var record, dialogue) = answer.ResultValue;
         Send(record);
-        files.Complete();
+        _stored = _incomplete = files;
         return null;
+    }
+
+    private void CompleteFiles()
+    {
+        _incomplete?.Complete();
+        _incomplete = null;
     }
 
     private int? Failed(JoinDialogue.Failure failure)
     {
+        CompleteFiles();
         switch (failure)
         {
             case JoinDialogue.Failure.WrongKey wrong:

@@ -27,6 +27,9 @@ internal static class JoinCommand
             return session.Terminal.Fail(e.Message);
         }
 
+        if (arguments is [var given] && InvitationUrl.tryParse(given) is { IsSome: true } known
+            && JoinFiles.TryResume(session, known.Value) is { } code)
+            return code;
         if ((places.NetName is not null || session.Options.Config.IsSome) && Disk.Exists(places.TincConf))
             return session.Terminal.Fail("Configuration file " + places.TincConf + " already exists!");
         if ((arguments.Length > 0 ? arguments[0] : Ask(session)) is not { } text)

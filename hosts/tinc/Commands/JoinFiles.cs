@@ -6,7 +6,7 @@ using TincPure.Primitives;
 namespace TincPure.Tinc.Commands;
 
 /// <summary>Makes a node's files out of an invitation (spec 06 §20.3).</summary>
-internal sealed class JoinFiles(Session session)
+internal sealed class JoinFiles(Session session, InvitationUrl.Url url)
 {
     private const int RsaBits = 2048;
 
@@ -14,7 +14,13 @@ internal sealed class JoinFiles(Session session)
     private bool _askForNetName;
     private TincUp.Script? _script;
 
+    private JoinProgress.Progress _progress = new(JoinProgress.ofUrl(url), accepted: false);
+
     private Locations Places => session.Locations;
+
+    private string Data => Locations.Join(Places.ConfBase, "invitation-data");
+
+    private string Progress => Locations.Join(Places.ConfBase, JoinProgress.fileName);
 
     private string Draft => Locations.Join(Places.ConfBase, "tinc-up.invitation");
 
@@ -56,6 +62,89 @@ internal sealed class JoinFiles(Session session)
         }
     }
 
+    /// <summary>
+    /// Completes what an interrupted join of the same URL has left on disk; the exit code, or null if none has left anything.
+    /// </summary>
+    public static int? TryResume(Session session, InvitationUrl.Url url)
+    {
+        var invitation = JoinProgress.ofUrl(url);
+        if (Found(session.Locations.ConfBase) is { } here)
+            return new JoinFiles(session, url) { _progress = here }.Resume();
+        if (session.Locations.NetName is not null || session.Options.Config.IsSome)
+            return null;
+
+        // The invitation may have named the network.
+        foreach (var net in Disk.List(session.Locations.ConfigurationRoot))
+        {
+            if (Found(Locations.Join(session.Locations.ConfigurationRoot, net)) is not { } there)
+                continue;
+            session.AdoptNetName(net);
+            return new JoinFiles(session, url) { _progress = there }.Resume();
+        }
+
+        return null;
+
+        JoinProgress.Progress? Found(string folder)
+        {
+            try
+            {
+                var progress = JoinProgress.tryParse(Disk.Read(Locations.Join(folder, JoinProgress.fileName)));
+                return progress.IsSome && progress.Value.Invitation == invitation ? progress.Value : null;
+            }
+            catch (DiskException)
+            {
+                return null;
+            }
+        }
+    }
+
+    private int Resume()
+    {
+        try
+        {
+            var data = Disk.Read(Data);
+            var name = Join.name(data);
+            if (name.IsError)
+                return session.Terminal.Fail(name.ErrorValue);
+            var planned = Join.plan(session.Options.Force, Platform, name.ResultValue, data);
+            if (planned.IsError)
+                return session.Terminal.Fail(string.Join('\n', planned.ErrorValue));
+
+            _name = name.ResultValue.Text;
+            _script = planned.ResultValue.TincUp;
+            // Without tinc.conf the key has not left this machine: everything can be made anew.
+            if (!Disk.Exists(Places.TincConf))
+                Write(planned.ResultValue, data);
+            else if (!Disk.Exists(Draft) && !Disk.Exists(Script))
+                Create(Draft, TincUp.print(_script), Disk.Shared);
+            Complete();
+            foreach (var line in JoinProgress.said(session.Program, _progress))
+                session.Terminal.Fail(line);
+            Finish();
+            return 0;
+        }
+        catch (DiskException e)
+        {
+            return session.Terminal.Fail("Could not complete the interrupted join in " + Places.ConfBase + ": " + e.Message);
+        }
+    }
+
+    /// <summary>The inviter has our key.</summary>
+    public void Accepted()
+    {
+        _progress = new JoinProgress.Progress(_progress.Invitation, accepted: true);
+        Note();
+    }
+
+    /// <summary>There is nothing left to resume.</summary>
+    public void Finish()
+    {
+        if (Disk.Exists(Progress))
+            Disk.Delete(Progress);
+    }
+
+    private void Note() => Create(Progress, JoinProgress.print(_progress), Disk.Private);
+
     private byte[]? Refuse(string reason)
     {
         session.Terminal.Fail(reason);
@@ -92,7 +181,8 @@ internal sealed class JoinFiles(Session session)
         Disk.MakeFolderOrSay(Places.ConfBase);
         Disk.MakeFolderOrSay(Places.Hosts);
         Disk.MakeFolderOrSay(Locations.Join(Places.ConfBase, "cache"));
-        Create(Locations.Join(Places.ConfBase, "invitation-data"), data, Disk.Shared);
+        Create(Data, data, Disk.Shared);
+        Note();
         foreach (var (host, text) in plan.Hosts)
             Create(Places.Host(host.Text), text, Disk.Shared);
 
@@ -120,7 +210,8 @@ internal sealed class JoinFiles(Session session)
     public void Complete()
     {
         AddRsaKey();
-        InitCommand.ChoosePort(session, _name);
+        if (!OwnHost().Contains("\nPort = ", StringComparison.Ordinal))
+            InitCommand.ChoosePort(session, _name);
         if (_askForNetName && session.Interactive)
             AskForNetName();
         OfferScript();
@@ -130,6 +221,9 @@ internal sealed class JoinFiles(Session session)
     /// <summary>For peers that speak the legacy protocol only.</summary>
     private void AddRsaKey()
     {
+        if (OwnHost().Contains("-----BEGIN RSA PUBLIC KEY-----", StringComparison.Ordinal))
+            return;
+
         var (privateText, publicText) = KeyCommands.NewRsa(RsaBits);
         try
         {
@@ -150,6 +244,8 @@ internal sealed class JoinFiles(Session session)
             session.Terminal.Fail("Could not write public RSA key");
         }
     }
+
+    private string OwnHost() => "\n" + Disk.Read(Places.Host(_name));
 
     private void AskForNetName()
     {
@@ -192,6 +288,9 @@ internal sealed class JoinFiles(Session session)
         var isComplete = _script is not null && TincUp.isComplete(_script);
         try
         {
+            // That far an interrupted join had come.
+            if (!Disk.Exists(Draft) && Disk.Exists(Script))
+                return;
             if (!isComplete)
             {
                 Enable();
