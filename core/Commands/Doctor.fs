@@ -114,7 +114,11 @@ let private subnetClaims (facts: Facts) : Finding list =
         |> List.filter (fun (_, claims) -> claims.Length > 1)
         |> List.map (fun (subnet, claims) ->
             problem
-                ("Subnet " + subnet + " stands in the host files of " + String.Join(" and ", List.map snd claims) + ".")
+                ("Subnet "
+                 + subnet
+                 + " stands in the host files of "
+                 + String.Join(" and ", List.map snd claims)
+                 + ".")
                 "two nodes shall not have one network with one weight: packets go to either"
                 "remove it from one of them, or give it another weight (SUBNET#WEIGHT)")
 
@@ -139,7 +143,13 @@ let private callable (facts: Facts) : Finding list =
               problem
                   ("ConnectTo names " + name.Text + ", of which there is no host file.")
                   "the host file was not handed over, or the name is mistyped (case matters)"
-                  ("put hosts/" + name.Text + " there, or run `" + facts.Files.Command + " del ConnectTo " + name.Text + "'")
+                  ("put hosts/"
+                   + name.Text
+                   + " there, or run `"
+                   + facts.Files.Command
+                   + " del ConnectTo "
+                   + name.Text
+                   + "'")
           elif (addresses facts.Files name).IsEmpty then
               problem
                   ("ConnectTo names " + name.Text + ", whose host file has no Address.")

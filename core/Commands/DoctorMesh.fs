@@ -56,15 +56,15 @@ let private names (picture: Events.Picture) : Finding list =
 
 /// What of the link's MTU is left for a frame.
 let private roomFor (node: Node) (link: Link) =
-    let overhead =
-        PathMtu.SptpsOverhead(Options.minor node.Options >= MinorVersion.udpRelay)
+    let overhead = PathMtu.SptpsOverhead(Options.minor node.Options >= MinorVersion.udpRelay)
 
     PathMtu.ofKernelMtu (node.Host.Contains ':') overhead link.Mtu
 
 /// A path that carries less than our own link: something in between swallows what is larger, and nobody says so.
 let private narrow (links: Map<string, Link>) (node: Node) : Finding list =
     let passes, lost = node.Mtu.ToString(), (node.Mtu + 1).ToString()
-    let remedy = "nothing, as long as ClampMSS and PMTUDiscovery are on; else lower the MTU of the VPN's interface"
+    let remedy =
+        "nothing, as long as ClampMSS and PMTUDiscovery are on; else lower the MTU of the VPN's interface"
 
     match links.TryFind node.Name with
     // As much as the kernel knows it can carry, or a byte or two below: no hole.

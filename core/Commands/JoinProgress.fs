@@ -20,11 +20,13 @@ type Progress =
 let ofUrl (url: InvitationUrl.Url) : string =
     Array.append url.KeyHash url.Cookie |> SHA256.HashData |> Convert.ToHexStringLower
 
-let print (progress: Progress) : string = progress.Invitation + (if progress.Accepted then " accepted\n" else " stored\n")
+let print (progress: Progress) : string =
+    progress.Invitation + (if progress.Accepted then " accepted\n" else " stored\n")
 
 let tryParse (text: string) : Progress voption =
     match text.TrimEnd('\n').Split ' ' with
-    | [| invitation; ("accepted" | "stored") as state |] -> ValueSome { Invitation = invitation; Accepted = state = "accepted" }
+    | [| invitation; ("accepted" | "stored") as state |] ->
+        ValueSome { Invitation = invitation; Accepted = state = "accepted" }
     | _ -> ValueNone
 
 /// To be said when what is on disk has been made whole: lines for the user.
@@ -33,4 +35,6 @@ let said (command: string) (progress: Progress) : string list =
         [ "The interrupted join is complete: the inviter has this node's key." ]
     else
         [ "The interrupted join is complete here, but the inviter may not have got this node's key, and an invitation is good for once only."
-          "If the inviter refuses this node, let it run `tinc import' with what `" + command + " export' prints here." ]
+          "If the inviter refuses this node, let it run `tinc import' with what `"
+          + command
+          + " export' prints here." ]

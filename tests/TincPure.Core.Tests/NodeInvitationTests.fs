@@ -256,8 +256,7 @@ let ``records out of turn end an invitation`` () =
         Assert.True(isTarpitted dialogue)
 
 /// Recorded sessions that are not played, with the reason.
-let private notPlayed =
-    Map.ofList [ "key is not checked otherwise", "we take only what is a key" ]
+let private notPlayed = Map.ofList [ "key is not checked otherwise", "we take only what is a key" ]
 
 let private ofPem (pem: string) : Ed25519.KeyPair =
     match KeyFile.parsePrivate pem with

@@ -276,12 +276,15 @@ let ``the doctor finds what users trip over, with cause and remedy`` () =
     let byLink mtu = { narrow with Links = Map.ofList [ "beta", { Interface = "eth0"; Mtu = mtu } ] }
     isFound (byLink 1500) "1389 bytes pass, 1390 do not"
     Assert.True(
-        (found (byLink 1500) "has a hole" |> Option.exists (fun finding -> finding.Cause.Contains "eth0 (MTU 1500) would carry 1439"))
+        (found (byLink 1500) "has a hole"
+         |> Option.exists (fun finding -> finding.Cause.Contains "eth0 (MTU 1500) would carry 1439"))
     )
     // Our own link is narrow, as everybody can see, or nothing is known of it: no hole.
     Assert.True((found (byLink 1450) "has a hole").IsNone)
     Assert.True((found narrow "has a hole").IsNone)
-    isFound (withPicture { picture with Nodes = [ own; beta; { beta with Name = "Beta" } ] }) "beta and Beta differ only"
+    isFound
+        (withPicture { picture with Nodes = [ own; beta; { beta with Name = "Beta" } ] })
+        "beta and Beta differ only"
     isFound
         (withFiles [ "/c/tinc.conf", "Name = alpha\n"; "/c/hosts/alpha", ""; "/c/hosts/beta", ""; "/c/hosts/Beta", "" ])
         "host files Beta and beta differ only"

@@ -139,8 +139,5 @@ let ``a pcap stream is the recorded one, byte for byte`` () =
 
     Assert.Equal<byte>(
         recorded,
-        Array.concat
-            [ Pcap.fileHeader 64
-              Pcap.packetHeader (at 24 * 1_000_000L + at 28) packet.Length
-              packet ]
+        Array.concat [ Pcap.fileHeader 64; Pcap.packetHeader (at 24 * 1_000_000L + at 28) packet.Length; packet ]
     )
