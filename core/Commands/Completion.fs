@@ -50,9 +50,14 @@ compdef _tinc tinc
         ValueSome
             """function __tinc_complete
     set -l words (commandline -opc) (commandline -ct)
-    $words[1] complete -- $words[2..-1] 2>/dev/null
+    set -l found ($words[1] complete -- $words[2..-1] 2>/dev/null)
+    if set -q found[1]
+        printf '%s\n' $found
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c tinc -a '(__tinc_complete)'
+complete -c tinc -f -a '(__tinc_complete)'
 """
     | "powershell" ->
         ValueSome
