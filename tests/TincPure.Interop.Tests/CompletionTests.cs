@@ -59,7 +59,7 @@ public sealed class CompletionTests : IDisposable
         Assert.True(Command.Works("zsh", "--version"), "zsh is not installed (tests/tools/prepare.sh)");
         using Screen screen = new(100, 30, Environment, "zsh", "-f", "-i");
         // The system's start-up files of zsh may set a PATH of their own.
-        screen.Type($"PS1='> '; path=({_folder}/bin $path); autoload -U compinit; compinit -u -D; eval \"$(tinc completion zsh)\"; cd /; clear; echo ready");
+        screen.Type($"PS1='> '; export PATH={_folder}/bin:$PATH; autoload -U compinit; compinit -u -D; eval \"$(tinc completion zsh)\"; cd /; clear; echo ready");
         screen.Press("Enter");
         await screen.Shows("^ready$");
         foreach ((string typed, string pattern) in ((string, string)[])
