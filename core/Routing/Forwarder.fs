@@ -8,9 +8,12 @@ open TincPure.Legacy
 
 /// The packet plane: reads the forwarding table, owns the sessions and counters, and writes what comes of packets and commands
 /// into an outbox. Owned by one thread. In the steady state a packet allocates nothing (spec 03, spec 04 §7 to §14).
+///
+/// Two halves can share the work: each gets the commands that it `Takes`, and what one leaves in its outbox for the other
+/// (`Commands`, then frames that are `Passed`) is handed to that.
 [<Sealed>]
-type Forwarder() =
-    let plane = Plane()
+type Forwarder(duty: Duty) =
+    let plane = Plane duty
     let sender = Sender plane
     let router = FrameRouter(plane, sender)
     let receiver = Receiver(plane, sender, router)
@@ -37,6 +40,25 @@ type Forwarder() =
                      OutPackets = state.OutPackets
                      OutBytes = state.OutBytes } |]
 
+    /// Adds up what both halves have counted.
+    let sum (one: TrafficCount[]) (other: TrafficCount[]) =
+        Array.append one other
+        |> Array.groupBy _.Peer
+        |> Array.map (fun (peer, counts) ->
+            { Peer = peer
+              InPackets = counts |> Array.sumBy _.InPackets
+              InBytes = counts |> Array.sumBy _.InBytes
+              OutPackets = counts |> Array.sumBy _.OutPackets
+              OutBytes = counts |> Array.sumBy _.OutBytes })
+        |> Array.sortBy _.Peer
+
+    let report (token: int) (outbox: Outbox) =
+        let drops = plane.Drops.Counts outbox.Dropped
+
+        match duty with
+        | Duty.Receiving -> outbox.Tell(AddTraffic(token, traffic (), drops))
+        | _ -> outbox.Answer(Traffic(token, traffic (), drops))
+
     let sealHandshake (peer: int) (body: byte[]) (outbox: Outbox) =
         match (stateOf peer).Session with
         | null -> ()
@@ -61,6 +83,12 @@ type Forwarder() =
         && destination <> plane.Own
         && (plane.Peer destination).Reachable
         && datagram.Length >= Record.DatagramOverhead
+
+    /// The whole packet plane.
+    new() = Forwarder Duty.Whole
+
+    /// Is this command for this half? The other commands are not to be applied.
+    member _.Takes(command: PacketCommand) : bool = Duty.takes duty command
 
     /// Carries out a command of the control plane. Those about peers that no forwarding table named yet do nothing.
     member _.Apply(command: PacketCommand, now: Instant, outbox: Outbox) : unit =
@@ -92,12 +120,26 @@ type Forwarder() =
             router.AnswerExpired(source, frame.AsSpan(), from)
         | UseHostAddress address -> sender.HostAddress <- address
         | CaptureFrames snapLength -> plane.Capture <- snapLength
-        | ReportTraffic token -> outbox.Answer(Traffic(token, traffic (), plane.Drops.Counts outbox.Dropped))
+        | ReportTraffic token -> report token outbox
+        | AddTraffic(token, counts, drops) ->
+            let drops = Array.map2 (+) drops (plane.Drops.Counts outbox.Dropped)
+            outbox.Answer(Traffic(token, sum counts (traffic ()), drops))
+        | NoteReceived(peer, length) ->
+            let state = stateOf peer
+            state.LargestReceived <- max state.LargestReceived length
         | SendProbe _
         | OpenDatagram _
         | RelayDatagram _
         | RouteFrame _
         | SendTimeExceeded _ -> ()
+
+    /// A frame that the other half has passed to this one, for a node.
+    member _.Bring(node: int, frame: Span<byte>, priority: byte, now: Instant, outbox: Outbox) : unit =
+        begin' now outbox
+
+        if plane.Knows node then
+            plane.Priority <- priority
+            sender.ToNode(node, frame)
 
     /// A frame from the device, Ethernet header included; it may be changed. Longer ones than 1518 bytes are dropped.
     member _.FromDevice(frame: Span<byte>, now: Instant, outbox: Outbox) : unit =

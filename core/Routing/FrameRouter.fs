@@ -204,7 +204,13 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
     /// The device asks for the address of somebody whom it sees as a neighbour.
     member private _.LearnHost(frame: Span<byte>) : unit =
         if plane.Fib.Settings.OverwriteMac then
-            sender.HostAddress <- Ethernet.readAddress (frame.Slice Ethernet.addressSize)
+            let address = Ethernet.readAddress (frame.Slice Ethernet.addressSize)
+
+            if address <> sender.HostAddress then
+                sender.HostAddress <- address
+
+                if plane.Duty = Duty.Sending then
+                    plane.Outbox.Tell(UseHostAddress address)
 
     /// Tells the control plane of an Ethernet address behind our device, once in a while (spec 04 §6.7).
     member private _.Learn(address: uint64) : unit =

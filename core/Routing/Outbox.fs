@@ -8,6 +8,8 @@ type EntryKind =
     | Device = 0uy
     /// A UDP datagram.
     | Datagram = 1uy
+    /// A frame that the sending half is to bring to a node.
+    | Passed = 2uy
 
 /// Something to be written: a piece of the outbox's arena, and where it goes.
 [<Struct>]
@@ -23,6 +25,7 @@ type OutboxEntry =
         Socket: int
         Target: Endpoint
         /// Datagrams: the node that it is handed to and the payload size to report as `PathTooSmall` if the path refuses it.
+        /// Frames that are passed on: the node that they are for.
         Peer: int
         Payload: int
     }
@@ -35,6 +38,7 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
     let arena = GC.AllocateUninitializedArray<byte>(arenaSize, pinned = true)
     let entries = Array.zeroCreate<OutboxEntry> maxEntries
     let punts = ResizeArray<Punt>(64)
+    let passed = ResizeArray<PacketCommand>()
     let mutable used = 0
     let mutable count = 0
     let mutable dropped = 0L
@@ -47,13 +51,16 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
     member _.Entries: ReadOnlySpan<OutboxEntry> = ReadOnlySpan(entries, 0, count)
     member _.Punts: ResizeArray<Punt> = punts
 
+    /// What the other half of the packet plane has to be told, before it gets the frames that are passed to it.
+    member _.Commands: ResizeArray<PacketCommand> = passed
+
     /// Packets and punts that found no room since the outbox was made.
     member _.Dropped: int64 = dropped
 
     /// Half is free: whatever one more packet leads to will most likely fit.
     member _.HasRoom: bool = used <= arenaSize / 2 && count <= maxEntries / 2 && punts.Count <= maxPunts / 2
 
-    member _.IsEmpty: bool = count = 0 && punts.Count = 0
+    member _.IsEmpty: bool = count = 0 && punts.Count = 0 && passed.Count = 0
 
     /// The next `size` bytes of the arena, for an entry about to be added; empty and counted as dropped if there is no room.
     member _.Reserve(size: int) : Span<byte> =
@@ -78,6 +85,21 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
         used <- used + length
         count <- count + 1
 
+    /// The first `length` bytes of what was reserved last are a frame for a node that the sending half brings it to.
+    member _.AddPassed(length: int, priority: byte, node: int) : unit =
+        entries[count] <-
+            { Kind = EntryKind.Passed
+              Offset = used
+              Length = length
+              Priority = priority
+              Socket = 0
+              Target = Unchecked.defaultof<Endpoint>
+              Peer = node
+              Payload = 0 }
+
+        used <- used + length
+        count <- count + 1
+
     /// The first `length` bytes of what was reserved last are a datagram.
     member _.AddDatagram(length: int, priority: byte, socket: int, target: Endpoint, peer: int, payload: int) : unit =
         entries[count] <-
@@ -93,6 +115,9 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
         used <- used + length
         count <- count + 1
 
+    /// Tells the other half something.
+    member _.Tell(command: PacketCommand) : unit = passed.Add command
+
     /// Room for one more punt that packets cause.
     member _.HasRoomForPunt: bool = punts.Count < maxPunts
 
@@ -106,3 +131,4 @@ type Outbox(arenaSize: int, maxEntries: int, maxPunts: int) =
         used <- 0
         count <- 0
         punts.Clear()
+        passed.Clear()

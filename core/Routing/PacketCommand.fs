@@ -12,6 +12,15 @@ type Carrier =
     /// ANS_KEY: a handshake record.
     | KeyAnswer
 
+/// Packets and bytes (frame lengths) of one node (spec 03 §21).
+[<Struct>]
+type TrafficCount =
+    { Peer: int
+      InPackets: int64
+      InBytes: int64
+      OutPackets: int64
+      OutBytes: int64 }
+
 /// What the control plane tells the packet plane. Commands are carried out in order, between packets, by the thread
 /// that owns the packet plane. Peers are numbers of the Fib.
 type PacketCommand =
@@ -55,15 +64,10 @@ type PacketCommand =
     | CaptureFrames of snapLength: int
     /// Count out packets and bytes per peer, and what was dropped; comes back as `Traffic`.
     | ReportTraffic of token: int
-
-/// Packets and bytes (frame lengths) of one node (spec 03 §21).
-[<Struct>]
-type TrafficCount =
-    { Peer: int
-      InPackets: int64
-      InBytes: int64
-      OutPackets: int64
-      OutBytes: int64 }
+    /// From the receiving half to the sending one: what it has counted; the report has the sum.
+    | AddTraffic of token: int * TrafficCount[] * drops: int64[]
+    /// From the receiving half to the sending one: the longest record payload that came straight from the peer lately.
+    | NoteReceived of peer: int * length: int
 
 /// Why a datagram of a session could not be opened.
 type OpenFailure =
@@ -76,6 +80,46 @@ type OpenFailure =
     | NoSession
     /// It opened, but what was inside made no sense: record type, MAC header, IP version, size, compression.
     | BadPayload of reason: string
+
+/// Which packets a forwarder looks after. Two can share the work, each on a thread of its own: sessions are sealed by the one and
+/// opened by the other, so that they have nothing in common.
+[<RequireQualifiedAccess>]
+type Duty =
+    /// All of them.
+    | Whole
+    /// Frames from the device; everything that is sealed.
+    | Sending
+    /// Datagrams from the sockets; everything that is opened.
+    | Receiving
+
+module Duty =
+
+    /// Is this command for a forwarder with that duty?
+    let takes (duty: Duty) (command: PacketCommand) : bool =
+        match command with
+        | Publish _
+        | StartSession _
+        | RetireSession _
+        | DropSession _
+        | UseHostAddress _
+        | CaptureFrames _ -> true
+        | OfferReceiveKey _
+        | ActivateReceiveKey _
+        | GiveLegacyKey _
+        | DropLegacyReceiveKey _
+        | OpenDatagram _
+        | RelayDatagram _ -> duty <> Duty.Sending
+        // Counted by both: the receiving half begins, the sending one reports.
+        | ReportTraffic _ -> duty <> Duty.Sending
+        | UseSendKey _
+        | SealHandshake _
+        | UseLegacyKey _
+        | DropLegacySendKey _
+        | SendProbe _
+        | RouteFrame _
+        | SendTimeExceeded _
+        | AddTraffic _
+        | NoteReceived _ -> duty <> Duty.Receiving
 
 /// What the packet plane cannot settle with the Fib alone; becomes an input of the control plane.
 type Punt =

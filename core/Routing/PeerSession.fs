@@ -75,6 +75,13 @@ type internal PeerSession() =
     [<DefaultValue>]
     val mutable WornOut: Ration
 
+    [<DefaultValue>]
+    val mutable Notes: Ration
+
+    /// The second in which `LargestReceived` began, in the receiving half.
+    [<DefaultValue>]
+    val mutable LargestSince: int64
+
     /// The `MaintenanceDue` that was punted last, in microseconds.
     member val MaintainedAt = Int64.MinValue with get, set
 
@@ -140,6 +147,16 @@ type internal PeerSession() =
     member this.CountOut(length: int) : unit =
         this.OutPackets <- this.OutPackets + 1L
         this.OutBytes <- this.OutBytes + int64 length
+
+    /// A record payload of this length came straight from it by UDP; true if none of this second was longer.
+    member this.NoteReceived(length: int, second: int64) : bool =
+        if second <> this.LargestSince then
+            this.LargestSince <- second
+            this.LargestReceived <- 0
+
+        length > this.LargestReceived
+        && (this.LargestReceived <- length
+            true)
 
     member this.TakeLargestReceived() : int =
         let largest = this.LargestReceived

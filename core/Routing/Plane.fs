@@ -9,7 +9,7 @@ open TincPure.Topology
 
 /// What the parts of the packet plane share: the forwarding table, the time, where results go, and what is kept per peer.
 [<Sealed>]
-type internal Plane() =
+type internal Plane(duty: Duty) =
     /// In force until the first `Publish`: nothing is routed by it.
     static let nothing: Fib =
         { Own = -1
@@ -52,6 +52,8 @@ type internal Plane() =
 
     /// How much of the frames that are routed is reported: all if 0, nothing if negative.
     member val Capture = -1 with get, set
+
+    member _.Duty = duty
 
     member _.Compressor: Compressor = compressor.Value
 

@@ -32,6 +32,9 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     /// Datagrams of strangers for whom all peers are looked through, per second: a flood of more is not worth it.
     let maxLooks = 1000
 
+    /// Ever longer payloads of one peer that the sending half is told of, per second.
+    let maxNotes = 8
+
     let label node = plane.Peer(node).Label
 
     let readsIds (peer: Peer) = Datagram.hasIds peer.Options
@@ -151,6 +154,14 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
                 this.Routed(peer, frame)
                 true
 
+    /// The longest payload is told when something is sent to the peer; who sends is another, if there are two halves.
+    member private _.Note(peer: int, state: PeerSession, length: int) : unit =
+        match plane.Duty with
+        | Duty.Receiving ->
+            if state.NoteReceived(length, Instant.seconds plane.Now) && state.Notes.Take(plane.Now, maxNotes) then
+                plane.Outbox.Tell(NoteReceived(peer, length))
+        | _ -> state.LargestReceived <- max state.LargestReceived length
+
     /// An authentic datagram of `peer`, sealed record at `start`, that came by UDP: straight from it, or through `hop`.
     member private this.FromUdp
         (
@@ -178,8 +189,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             if not known && state.Moves.Take(plane.Now, 1) then
                 plane.Outbox.Punt(SourceMoved(peer, source, socket))
 
-            if payload.Length > state.LargestReceived then
-                state.LargestReceived <- payload.Length
+            this.Note(peer, state, payload.Length)
 
         if recordType = Datagram.RecordType.probe then
             plane.Outbox.Punt(ProbeReceived(peer, payload.ToArray(), source, socket))

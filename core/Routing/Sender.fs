@@ -272,10 +272,20 @@ type internal Sender(plane: Plane) =
                 "Packet for " + relay.Label + " larger than minimum MTU, forwarding via " + way
             )
 
+    /// Leaves a frame to the half that seals.
+    member private _.Pass(target: int, frame: Span<byte>) : unit =
+        let space = plane.Outbox.Reserve frame.Length
+
+        if space.Length > 0 then
+            frame.CopyTo space
+            plane.Outbox.AddPassed(frame.Length, plane.Priority, target)
+
     /// Sends a frame of at least 14 bytes to a node; our own is the device.
     member this.ToNode(target: int, frame: Span<byte>) : unit =
         if target = plane.Own then
             this.ToDevice frame
+        elif plane.Duty = Duty.Receiving then
+            this.Pass(target, frame)
         else
             let peer = plane.Peer target
 

@@ -10,12 +10,12 @@ open TincPure.Primitives
 open TincPure.Routing
 open Xunit
 
-let private key (seed: int) = Array.init 64 (fun i -> byte (i * 3 + seed))
+let internal key (seed: int) = Array.init 64 (fun i -> byte (i * 3 + seed))
 
-let private names = [ "own"; "near"; "old"; "far"; "gone" ]
+let internal names = [ "own"; "near"; "old"; "far"; "gone" ]
 
 /// A node with all kinds of peers: a neighbour with a good path, one without node IDs, one behind a relay, one unreachable.
-let private table (mode: Mode) (level: int) : Fib =
+let internal table (mode: Mode) (level: int) : Fib =
     let basis index =
         { peer index names[index] with
             Address = ValueSome(endpoint index)
@@ -67,7 +67,7 @@ let private node (mode: Mode) (level: int) : Forwarder * Outbox =
 let private arbitrary (size: int) : Gen<byte array> = Gen.arrayOfLength size (ArbMap.generate<byte> ArbMap.defaults)
 
 /// Bytes that look like frames far enough to get past the first checks.
-let private frames: Gen<byte array> =
+let internal frames: Gen<byte array> =
     let shape (bytes: byte array) (kind: int, target: int) =
         let bytes = Array.copy bytes
         let put offset (values: byte list) =
@@ -106,7 +106,7 @@ let private frames: Gen<byte array> =
     }
 
 /// Bytes that look like datagrams of known nodes.
-let private datagrams: Gen<byte array> =
+let internal datagrams: Gen<byte array> =
     gen {
         let! size = Gen.oneof [ Gen.choose (0, 60); Gen.choose (0, 1700) ]
         let! bytes = arbitrary size
