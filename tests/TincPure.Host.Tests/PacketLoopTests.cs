@@ -52,6 +52,12 @@ public sealed class PacketLoopTests : IDisposable
     /// <summary>Sends every datagram back to where it came from, and a probe wherever it is told to.</summary>
     private sealed class Echo : IForwarder
     {
+        public Duty Duty => Duty.Whole;
+
+        public bool Takes(PacketCommand command) => true;
+
+        public void Bring(int node, Span<byte> frame, byte priority, Instant now, Outbox outbox) => throw new NotSupportedException();
+
         public void Apply(PacketCommand command, Instant now, Outbox outbox)
         {
             if (command is not PacketCommand.SendProbe probe)
@@ -117,6 +123,12 @@ public sealed class PacketLoopTests : IDisposable
     /// <summary>Sends pieces of what it is told to send: all of one size but the last, numbered.</summary>
     private sealed class Burst(int size = Burst.Size) : IForwarder
     {
+        public Duty Duty => Duty.Whole;
+
+        public bool Takes(PacketCommand command) => true;
+
+        public void Bring(int node, Span<byte> frame, byte priority, Instant now, Outbox outbox) => throw new NotSupportedException();
+
         public const int Size = 1200;
 
         public void Apply(PacketCommand command, Instant now, Outbox outbox)
@@ -141,6 +153,12 @@ public sealed class PacketLoopTests : IDisposable
     /// <summary>Collects what it is given.</summary>
     private sealed class Collector : IForwarder
     {
+        public Duty Duty => Duty.Whole;
+
+        public bool Takes(PacketCommand command) => true;
+
+        public void Bring(int node, Span<byte> frame, byte priority, Instant now, Outbox outbox) => throw new NotSupportedException();
+
         public System.Collections.Concurrent.BlockingCollection<byte[]> Datagrams { get; } = [];
 
         public void Apply(PacketCommand command, Instant now, Outbox outbox) { }

@@ -3,7 +3,7 @@ using TincPure.Routing;
 namespace TincPure.Host.Devices;
 
 /// <summary>A device that never delivers anything and swallows everything (spec 07 §4).</summary>
-internal sealed class DummyDevice : IDevice
+internal sealed class DummyDevice : IDevice, IFrameWriter
 {
     public string Path => "dummy";
 
@@ -20,6 +20,8 @@ internal sealed class DummyDevice : IDevice
         errno = 0;
         return DeviceRead.Done;
     }
+
+    public IFrameWriter NewWriter() => this;
 
     public int Write(Outbox outbox) => 0;
 

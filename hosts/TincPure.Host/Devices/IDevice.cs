@@ -39,6 +39,13 @@ internal interface IDevice : IDisposable
     /// <summary>Fills the batch with what is there, without waiting; on failure <paramref name="errno"/> says why.</summary>
     DeviceRead Read(FrameBatch batch, out int errno);
 
+    /// <summary>What writes to it. Each thread that does has one of its own.</summary>
+    IFrameWriter NewWriter();
+}
+
+/// <summary>Writes frames to a device.</summary>
+internal interface IFrameWriter
+{
     /// <summary>
     /// Writes every frame among the entries of the outbox, in order, and may change it; the error number of the last
     /// that failed, or 0.

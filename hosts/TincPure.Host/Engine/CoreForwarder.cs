@@ -5,9 +5,16 @@ using TincPure.Routing;
 namespace TincPure.Host.Engine;
 
 /// <summary>The core's packet plane.</summary>
-internal sealed class CoreForwarder : IForwarder
+internal sealed class CoreForwarder(Duty duty) : IForwarder
 {
-    private readonly Forwarder _forwarder = new();
+    private readonly Forwarder _forwarder = new(duty);
+
+    public Duty Duty => duty;
+
+    public bool Takes(PacketCommand command) => _forwarder.Takes(command);
+
+    public void Bring(int node, Span<byte> frame, byte priority, Instant now, Outbox outbox) =>
+        _forwarder.Bring(node, frame, priority, now, outbox);
 
     public void Apply(PacketCommand command, Instant now, Outbox outbox) => _forwarder.Apply(command, now, outbox);
 

@@ -85,7 +85,7 @@ internal sealed class Daemon(Start start)
         // Not closed at the end: a client that asked the daemon to stop waits for the end of the process.
         using var resolver = new Resolver(_inputs);
         var meta = new MetaSockets(_inputs, socketSettings, resolver, _log);
-        using var packets = Packets(device, pairs);
+        using var packets = PacketPlane.Of(device, [.. pairs.Select(pair => pair.Udp)], _inputs, _clock, _log);
         var files = new NodeFiles(start.Configuration, start.Settings, _inputs, scripts, meta, _log);
         var privileges = new Privileges(start.Rights, start.Settings, _log) { RootChanged = files.RootChanged };
         var effects = new EffectRunner(
@@ -153,15 +153,6 @@ internal sealed class Daemon(Start start)
         else
             System.Net.NetworkInformation.NetworkChange.NetworkAddressChanged +=
                 (_, _) => _inputs.Post(Input.NewNetworkChanged(""));
-    }
-
-    private PacketLoop Packets(IDevice device, IReadOnlyList<ListeningPair> pairs)
-    {
-        var forwarder = new CoreForwarder();
-        var sockets = pairs.Select(pair => pair.Udp);
-        return OperatingSystem.IsLinux()
-            ? new LinuxPacketLoop(forwarder, device, sockets, _inputs, _clock, _log)
-            : new PortablePacketLoop(forwarder, device, sockets, _inputs, _clock, _log);
     }
 
     private static FSharpList<Endpoint> Locals(IEnumerable<System.Net.Sockets.Socket> sockets) =>

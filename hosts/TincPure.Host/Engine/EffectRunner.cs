@@ -12,7 +12,7 @@ namespace TincPure.Host.Engine;
 internal sealed class EffectRunner(
     Logger log,
     MetaSockets meta,
-    PacketLoop packets,
+    PacketPlane packets,
     Resolver resolver,
     ScriptRunner scripts,
     NodeFiles files,

@@ -8,7 +8,7 @@ using TincPure.Routing;
 namespace TincPure.Host.Engine;
 
 /// <summary>
-/// The thread that owns the packet plane. Each turn takes what is there from one source, a batch at most, and writes out
+/// A thread that owns the packet plane, or a half of it. Each turn takes what is there from one source, a batch at most, and writes out
 /// what came of it. How to wait for sources and how to move datagrams is the platform's.
 /// </summary>
 internal abstract class PacketLoop : IDisposable
@@ -23,6 +23,8 @@ internal abstract class PacketLoop : IDisposable
 
     private readonly ConcurrentQueue<PacketCommand> _commands = new();
     private readonly FrameBatch _frames = new();
+    private readonly IFrameWriter _writer;
+    private readonly FramePassage _passage = new();
     private readonly IForwarder _forwarder;
     private readonly Clock _clock;
     private readonly Logger _log;
@@ -37,13 +39,21 @@ internal abstract class PacketLoop : IDisposable
     {
         _forwarder = forwarder;
         Device = device;
+        _writer = device.NewWriter();
         Inputs = inputs;
         _clock = clock;
         _log = log;
-        _thread = new Thread(Run) { Name = "packets", IsBackground = true };
+        _thread = new Thread(Run) { Name = "packets " + forwarder.Duty, IsBackground = true };
     }
 
+    /// <summary>The other half, if there is one. It is told before the start.</summary>
+    public PacketLoop? Other { get; set; }
+
     protected IDevice Device { get; }
+
+    protected bool ReadsDevice => !_forwarder.Duty.IsReceiving;
+
+    protected bool ReadsSockets => !_forwarder.Duty.IsSending;
 
     protected InputQueue Inputs { get; }
 
@@ -54,10 +64,18 @@ internal abstract class PacketLoop : IDisposable
 
     public void Start() => _thread.Start();
 
+    /// <summary>Is this command for this thread, and not only for the other half?</summary>
+    public bool Takes(PacketCommand command) => _forwarder.Takes(command);
+
     /// <summary>Carried out between packets, in order.</summary>
     public void Post(PacketCommand command)
     {
         _commands.Enqueue(command);
+        WakeOnce();
+    }
+
+    private void WakeOnce()
+    {
         if (Interlocked.Exchange(ref _woken, 1) == 0)
             Wake();
     }
@@ -88,7 +106,27 @@ internal abstract class PacketLoop : IDisposable
                 Flush();
         }
 
+        var passed = _passage.Take();
+        for (var i = 0; i < passed.Count; i++)
+        {
+            _forwarder.Bring(passed.Node(i), passed[i], passed.Priority(i), now, Outbox);
+            if (!Outbox.HasRoom)
+                Flush();
+        }
+
         Flush();
+    }
+
+    /// <summary>Leaves to the other half what is its.</summary>
+    private void HandOver()
+    {
+        if (Other is not { } other)
+            return;
+
+        foreach (var command in Outbox.Commands)
+            other.Post(command);
+        if (other._passage.Add(Outbox))
+            other.WakeOnce();
     }
 
     protected void ReadDevice()
@@ -147,12 +185,13 @@ internal abstract class PacketLoop : IDisposable
             return;
 
         SendDatagrams();
-        var errno = Device.Write(Outbox);
+        var errno = _writer.Write(Outbox);
         if (errno != 0)
             Complain(
                 DebugLevel.always, Priority.Error, "Can't write to " + Device.Description + " " + Device.Path, errno);
         foreach (var punt in Outbox.Punts)
             Inputs.Post(punt);
+        HandOver();
         Outbox.Reset();
     }
 

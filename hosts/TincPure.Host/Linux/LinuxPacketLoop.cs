@@ -7,7 +7,7 @@ using TincPure.Routing;
 
 namespace TincPure.Host.Linux;
 
-/// <summary>The packet thread on Linux: one epoll wait for the device, all UDP sockets and the control thread.</summary>
+/// <summary>A packet thread on Linux: one epoll wait for the device or all UDP sockets, or both, and for other threads.</summary>
 internal sealed unsafe class LinuxPacketLoop : PacketLoop
 {
     /// <summary>Tags of the epoll set; sockets have their numbers.</summary>
@@ -17,7 +17,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     private readonly int[] _tags = new int[16];
     private readonly int _commands = Libc.EventDescriptor(0, Libc.EFD_NONBLOCK | Libc.EFD_CLOEXEC);
     private readonly int[] _sockets;
-    private readonly DatagramReader _reader = new();
+    private readonly DatagramReader? _reader;
     private readonly DatagramWriter _writer = new() { JoinsRuns = true };
 
     /// <summary>For the datagrams of a run that the kernel did not take as one message.</summary>
@@ -32,10 +32,15 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
         _sockets = [.. sockets.Select(socket => (int)socket.Handle)];
         _ready.Add(_commands, CommandsTag);
         for (var i = 0; i < _sockets.Length; i++)
-        {
-            _ready.Add(_sockets[i], i);
-            DatagramReader.AskForGluing(_sockets[i]);
             _writer.JoinsRuns &= DatagramWriter.CanJoin(_sockets[i]);
+        if (ReadsSockets)
+        {
+            _reader = new DatagramReader();
+            for (var i = 0; i < _sockets.Length; i++)
+            {
+                _ready.Add(_sockets[i], i);
+                DatagramReader.AskForGluing(_sockets[i]);
+            }
         }
 
         _sendsRuns = _writer.JoinsRuns;
@@ -60,7 +65,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
                     ReadDevice();
                     break;
                 case var socket:
-                    ReceiveFrom(socket);
+                    ReceiveFrom(socket, _reader!);
                     break;
             }
         }
@@ -69,7 +74,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     /// <summary>Watches the device except while it is paused; the milliseconds until the pause ends.</summary>
     private int WatchDevice()
     {
-        if (Device.Handle < 0 || (_deviceWatched && DevicePausedUntil == default))
+        if (!ReadsDevice || Device.Handle < 0 || (_deviceWatched && DevicePausedUntil == default))
             return Timeout.Infinite;
 
         var pause = DevicePausedUntil - DateTime.UtcNow;
@@ -88,16 +93,16 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
             : (int)pause.TotalMilliseconds + 1;
     }
 
-    private void ReceiveFrom(int socket)
+    private void ReceiveFrom(int socket, DatagramReader reader)
     {
-        var count = _reader.Receive(_sockets[socket]);
+        var count = reader.Receive(_sockets[socket]);
         if (count < 0 && -count is not (Libc.EAGAIN or Libc.EINTR))
             Complain(DebugLevel.always, Priority.Error, "Receiving packet failed", -count);
 
         var now = Now();
         for (var i = 0; i < count; i++)
         {
-            if (_reader.TryGet(i, out var source, out var datagrams, out var size) is { } fault)
+            if (reader.TryGet(i, out var source, out var datagrams, out var size) is { } fault)
             {
                 Dropped(fault);
                 continue;

@@ -8,7 +8,7 @@ namespace TincPure.Host.Linux;
 /// Writes packets to a TUN device that takes super-packets: those of a flow that follow each other in one call, put
 /// together by the kernel from where they are (spec 07 §15.4).
 /// </summary>
-internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp)
+internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp) : IFrameWriter
 {
     private const int MaxPackets = 512;
 

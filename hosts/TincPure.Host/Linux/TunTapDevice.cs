@@ -20,13 +20,13 @@ internal sealed unsafe class TunTapDevice : IDevice
     private const ulong UnknownAddress = 0xfefd_0000_0000;
 
     private readonly bool _isTun;
-    private readonly SuperPacketWriter? _writer;
+    private readonly Offloads _offloads;
     private int _descriptor;
 
-    private TunTapDevice(string path, string interfaceName, int descriptor, SuperPacketWriter? writer, ulong? address)
+    private TunTapDevice(string path, string interfaceName, int descriptor, Offloads offloads, ulong? address)
     {
         _isTun = address is null;
-        _writer = writer;
+        _offloads = offloads;
         Path = path;
         Interface = interfaceName;
         _descriptor = descriptor;
@@ -43,6 +43,14 @@ internal sealed unsafe class TunTapDevice : IDevice
 
     public int Handle => _descriptor;
 
+    /// <summary>What goes in front of packets, and what the kernel puts together from them.</summary>
+    private enum Offloads
+    {
+        None,
+        Tcp,
+        All,
+    }
+
     /// <summary>Bytes of a frame's header that the kernel leaves out.</summary>
     private int Missing => _isTun ? IpFrames.HeaderSize : 0;
 
@@ -54,7 +62,7 @@ internal sealed unsafe class TunTapDevice : IDevice
         var withOffload = (ushort)(flags | TunTap.Offload);
         var descriptor = TunTap.Open(path, wantedName, [withOffload, flags], out var granted, out var name);
         return new TunTapDevice(
-            path, name, descriptor, granted == withOffload ? Offloaded(descriptor) : null, address: null);
+            path, name, descriptor, granted == withOffload ? Take(descriptor) : Offloads.None, address: null);
     }
 
     /// <summary>Makes or attaches to the TAP interface of this name; the kernel chooses one for an empty name.</summary>
@@ -69,22 +77,22 @@ internal sealed unsafe class TunTapDevice : IDevice
             address = UnknownAddress;
         }
 
-        return new TunTapDevice(path, name, descriptor, writer: null, address);
+        return new TunTapDevice(path, name, descriptor, Offloads.None, address);
     }
 
     /// <summary>Asks for as much as the kernel has. Without any of it packets still come and go behind an empty offload.</summary>
-    private static SuperPacketWriter Offloaded(int descriptor)
+    private static Offloads Take(int descriptor)
     {
-        var takesUdp = Libc.Ioctl(descriptor, TunTap.SetOffload, (void*)(OffloadTcp | OffloadUdp)) >= 0;
-        if (!takesUdp)
-            Libc.Ioctl(descriptor, TunTap.SetOffload, (void*)OffloadTcp);
-        return new SuperPacketWriter(descriptor, takesUdp);
+        if (Libc.Ioctl(descriptor, TunTap.SetOffload, (void*)(OffloadTcp | OffloadUdp)) >= 0)
+            return Offloads.All;
+        Libc.Ioctl(descriptor, TunTap.SetOffload, (void*)OffloadTcp);
+        return Offloads.Tcp;
     }
 
     public DeviceRead Read(FrameBatch batch, out int errno)
     {
         // An offload stands where the end of the Ethernet header will be.
-        var start = Missing - (_writer is null ? 0 : OffloadModule.size);
+        var start = Missing - (_offloads == Offloads.None ? 0 : OffloadModule.size);
         while (!batch.IsFull)
         {
             var room = batch.Room;
@@ -103,7 +111,7 @@ internal sealed unsafe class TunTapDevice : IDevice
             }
 
             var length = start + (int)count;
-            var offload = _writer is null ? OffloadModule.none : OffloadModule.read(room[start..]);
+            var offload = _offloads == Offloads.None ? OffloadModule.none : OffloadModule.read(room[start..]);
 
             // What is neither IPv4 nor IPv6 has no ethertype and no place to go.
             if (!_isTun || (length > IpFrames.HeaderSize && IpFrames.TryWriteHeader(room)))
@@ -114,30 +122,10 @@ internal sealed unsafe class TunTapDevice : IDevice
         return DeviceRead.Done;
     }
 
-    public int Write(Outbox outbox)
-    {
-        if (_writer is not null)
-            return _writer.Write(outbox);
-
-        var failure = 0;
-        fixed (byte* arena = outbox.Arena)
-        {
-            foreach (ref readonly var entry in outbox.Entries)
-            {
-                if (entry.Kind != EntryKind.Device || !Takes(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
-                    continue;
-
-                var first = arena + entry.Offset + Missing;
-                if (Libc.Write(_descriptor, first, (nuint)(entry.Length - Missing)) < 0)
-                    failure = Libc.LastError;
-            }
-        }
-
-        return failure;
-    }
-
-    /// <summary>The kernel takes IP packets only, or nothing shorter than an Ethernet header.</summary>
-    private bool Takes(ReadOnlySpan<byte> frame) => _isTun ? IpFrames.IsIp(frame) : frame.Length >= IpFrames.HeaderSize;
+    public IFrameWriter NewWriter() =>
+        _offloads == Offloads.None
+            ? new FrameWriter(_descriptor, _isTun)
+            : new SuperPacketWriter(_descriptor, takesUdp: _offloads == Offloads.All);
 
     public void Dispose()
     {

@@ -1,0 +1,49 @@
+using System.Net.Sockets;
+using TincPure.Host.Devices;
+using TincPure.Host.Linux;
+using TincPure.Host.Logs;
+using TincPure.Host.Sockets;
+using TincPure.Routing;
+
+namespace TincPure.Host.Engine;
+
+/// <summary>The threads that move packets: on Linux one for each direction, elsewhere one for both.</summary>
+internal sealed class PacketPlane : IDisposable
+{
+    private readonly PacketLoop[] _loops;
+
+    private PacketPlane(params PacketLoop[] loops) => _loops = loops;
+
+    public static PacketPlane Of(IDevice device, IReadOnlyList<Socket> sockets, InputQueue inputs, Clock clock, Logger log)
+    {
+        if (!OperatingSystem.IsLinux())
+            return new(new PortablePacketLoop(new CoreForwarder(Duty.Whole), device, sockets, inputs, clock, log));
+
+        PacketLoop sending = new LinuxPacketLoop(new CoreForwarder(Duty.Sending), device, sockets, inputs, clock, log),
+            receiving = new LinuxPacketLoop(new CoreForwarder(Duty.Receiving), device, sockets, inputs, clock, log);
+        (sending.Other, receiving.Other) = (receiving, sending);
+        return new(sending, receiving);
+    }
+
+    public void Start()
+    {
+        foreach (var loop in _loops)
+            loop.Start();
+    }
+
+    /// <summary>Carried out between packets, in order, by whom it is for.</summary>
+    public void Post(PacketCommand command)
+    {
+        foreach (var loop in _loops)
+        {
+            if (loop.Takes(command))
+                loop.Post(command);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var loop in _loops)
+            loop.Dispose();
+    }
+}

@@ -1,0 +1,31 @@
+using TincPure.Host.Devices;
+using TincPure.Routing;
+
+namespace TincPure.Host.Linux;
+
+/// <summary>Writes frames to a TUN or TAP device one by one.</summary>
+internal sealed unsafe class FrameWriter(int descriptor, bool isTun) : IFrameWriter
+{
+    public int Write(Outbox outbox)
+    {
+        // TUN packets have no Ethernet header.
+        var skipped = isTun ? IpFrames.HeaderSize : 0;
+        var failure = 0;
+        fixed (byte* arena = outbox.Arena)
+        {
+            foreach (ref readonly var entry in outbox.Entries)
+            {
+                if (entry.Kind != EntryKind.Device || !Takes(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+                    continue;
+
+                if (Libc.Write(descriptor, arena + entry.Offset + skipped, (nuint)(entry.Length - skipped)) < 0)
+                    failure = Libc.LastError;
+            }
+        }
+
+        return failure;
+    }
+
+    /// <summary>The kernel takes IP packets only, or nothing shorter than an Ethernet header.</summary>
+    private bool Takes(ReadOnlySpan<byte> frame) => isTun ? IpFrames.IsIp(frame) : frame.Length >= IpFrames.HeaderSize;
+}
