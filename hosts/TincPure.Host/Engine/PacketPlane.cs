@@ -7,9 +7,15 @@ using TincPure.Routing;
 
 namespace TincPure.Host.Engine;
 
-/// <summary>The threads that move packets: on Linux one for each direction, elsewhere one for both.</summary>
+/// <summary>The threads that move packets: on Linux one for each direction if there are processors for them, elsewhere one for both.</summary>
 internal sealed class PacketPlane : IDisposable
 {
+    /// <summary>
+    /// With less there is always other work for the second processor, and one thread carries more: batches are larger where nobody waits
+    /// beside (docs/performance.md).
+    /// </summary>
+    private const int ProcessorsForTwo = 3;
+
     private readonly PacketLoop[] _loops;
 
     private PacketPlane(params PacketLoop[] loops) => _loops = loops;
@@ -18,6 +24,9 @@ internal sealed class PacketPlane : IDisposable
     {
         if (!OperatingSystem.IsLinux())
             return new(new PortablePacketLoop(new CoreForwarder(Duty.Whole), device, sockets, inputs, clock, log));
+
+        if (Environment.ProcessorCount < ProcessorsForTwo)
+            return new(new LinuxPacketLoop(new CoreForwarder(Duty.Whole), device, sockets, inputs, clock, log));
 
         PacketLoop sending = new LinuxPacketLoop(new CoreForwarder(Duty.Sending), device, sockets, inputs, clock, log),
             receiving = new LinuxPacketLoop(new CoreForwarder(Duty.Receiving), device, sockets, inputs, clock, log);
