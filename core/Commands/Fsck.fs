@@ -53,9 +53,10 @@ let private advice (files: Files) (what: string) (command: string) = say [ what;
 
 let private failure (lines: string list) : Finding list = say lines @ [ Failure ]
 
-/// What the readers of keys say, as it appears on a terminal.
+/// What the readers of keys say, as it appears on a terminal. The remedies here are fsck's own.
 let private said (reader: Reader) : Finding list =
     reader.Log
+    |> List.filter (fun line -> not (line.Text.StartsWith(Remedy.prefix, StringComparison.Ordinal)))
     |> List.map (fun line ->
         // The reference ends this one message with two newlines.
         if line.Text = "Too little base64 data in PEM file" then

@@ -17,6 +17,8 @@ internal static class LogDifferences
     private static readonly (string Pattern, string Reason)[] OnlyOurs =
     [
         ("^Caching recent address for NODE$", "newer stock says so, pre18 does not"),
+        ("^Got REQ_KEY from NODE while we already started", "both ends start a session at once: it depends on the moment"),
+        ("^The local network has changed, trying everything again$", "stock does not notice"),
         ("^Garbage was collected ", "about the runtime, at the end and from level 2 on"),
         ("^Metadata socket read error for NODE .*: Connection reset by peer$", "who is lost is called again at once, and may be just ending"),
         ("^(Connections|Statistics for .*|Nodes|Edges|Subnet list):$|^End of |^ ", "the dumps of tinc 1.0 at USR1 and USR2, which stock 1.1 ignores"),

@@ -10,6 +10,7 @@ namespace TincPure.Interop.Tests;
 /// What a pair of daemons has to say in the course of a life, ours side by side with stock: every kind of line, the debug level from which
 /// on it is seen, and the priority that the system log is told. <see cref="LogDifferences"/> lists what differs, and why.
 /// </summary>
+[Collection(nameof(Alone))]
 public partial class LogTests(ITestOutputHelper output)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
@@ -19,11 +20,20 @@ public partial class LogTests(ITestOutputHelper output)
     [LabFact]
     public async Task Ours_says_what_stock_says_at_the_same_levels_and_little_else()
     {
+        string[] unexplained = await Unexplained();
+        // Some lines depend on the moment, in stock as in ours. What is really different is so again.
+        if (unexplained.Length > 0) unexplained = [.. unexplained.Intersect(await Unexplained())];
+        Assert.True(unexplained.Length == 0, string.Join('\n', unexplained));
+    }
+
+    private async Task<string[]> Unexplained()
+    {
         Dictionary<string, Kind>[] logs = await Task.WhenAll(new[] { Make.Stock, Make.Ours }.Select(make => Task.Run(() => Log(make))));
         (string Shape, Kind? Stock, Kind? Ours)[] lines =
             [.. logs[0].Keys.Union(logs[1].Keys).Order().Select(shape => (shape, logs[0].GetValueOrDefault(shape), logs[1].GetValueOrDefault(shape)))];
         (string Shape, Kind? Stock, Kind? Ours)[] differing = [.. lines.Where(line => line.Stock != line.Ours)];
         output.WriteLine($"{lines.Length} kinds of lines, {differing.Length} of them not alike:");
+        Assert.True(lines.Length - differing.Length > 60, string.Join('\n', lines));
         List<string> unexplained = [];
         foreach ((string shape, Kind? stock, Kind? ours) in differing)
         {
@@ -33,8 +43,7 @@ public partial class LogTests(ITestOutputHelper output)
             output.WriteLine($"{text}: {reason ?? "?"}");
         }
 
-        Assert.True(lines.Length - differing.Length > 60, string.Join('\n', lines));
-        Assert.True(unexplained.Count == 0, string.Join('\n', unexplained));
+        return [.. unexplained];
     }
 
     /// <summary>Where a kind of line is seen.</summary>
@@ -92,6 +101,9 @@ public partial class LogTests(ITestOutputHelper output)
         await first.Start();
         await mesh.EveryoneReachesEveryone(Limit);
         await mesh.Settle(a, b, Limit);
+        // Until the path is known packets may all have taken TCP.
+        a.Host.Namespace.Run("ping", "-c1", "-W5", b.IPv4).OrThrow();
+        await first.Says(@"^Sending packet from .* \(UDP\)$");
         a.Host.Namespace.Run("ping", "-c1", "-W1", "10.77.9.9");
 
         a.Signal("HUP");

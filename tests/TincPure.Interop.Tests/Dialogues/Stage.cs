@@ -255,6 +255,9 @@ public sealed partial class Stage : IAsyncDisposable
 
     private static bool IsPong(string line) => line == "9";
 
+    /// <summary>Ours asks its neighbours whether they are there when something changes in its network, whatever is said.</summary>
+    private static bool IsPing(string line) => line == "8";
+
     private bool Active(string name) => _alpha.Dump(ControlClient.DumpConnections).Any(line => line.StartsWith($"18 6 {name} "));
 
     private async Task Gone(string name)
@@ -266,7 +269,7 @@ public sealed partial class Stage : IAsyncDisposable
     }
 
     private static string[] Told(Impostor peer, int from, HashSet<string> said) =>
-        [.. peer.Heard.Skip(from).Where(line => !IsPong(line)).Select(line => said.Contains(line) ? line : Steady(line))];
+        [.. peer.Heard.Skip(from).Where(line => !IsPong(line) && !IsPing(line)).Select(line => said.Contains(line) ? line : Steady(line))];
 
     // Random numbers and keys.
     private static string Steady(string line) => Key().Replace(Nonce().Replace(line, "$1 NONCE "), "<base64>");

@@ -147,8 +147,9 @@ public sealed class Node : IDisposable
         {
             Environment = { ["OPENSSL_CONF"] = Laboratory.Here.OpenSslWithOldCiphers },
         };
-        // On more than two processors ours has a packet thread for each direction: every second node believes to be there.
-        if (Make == Make.Ours && Number % 2 == 1) start.Environment["DOTNET_PROCESSOR_COUNT"] = "4";
+        // On more than two processors ours has a packet thread for each direction: every second node believes to be there. (Stock does
+        // not care, but scripts see it.)
+        if (Number % 2 == 1) start.Environment["DOTNET_PROCESSOR_COUNT"] = "4";
         foreach ((string name, string value) in Environment) start.Environment[name] = value;
         _daemon = Process.Start(start)!;
     }
