@@ -65,6 +65,15 @@ check_format() {
         dotnet format whitespace --folder --include hosts/ tests/ --verify-no-changes
 }
 
+# Runs the tests again that failed according to a log.
+again() {
+    local filter
+    filter=$(sed -nE 's/^  Failed ([A-Za-z0-9_.]+).*/FullyQualifiedName~\1/p' "$2" | sort -u | paste -sd '|')
+    [ -n "$filter" ] || return 1
+    echo "== once more: $filter"
+    dotnet test "$1" -c "$configuration" --no-build --nologo --filter "$filter"
+}
+
 # Runs every test project, one after the other (2 cores: tests with real daemons must not compete), and sums up.
 run_tests() {
     local project log code counts f p s passed=0 failed=0 skipped=0
@@ -79,6 +88,11 @@ run_tests() {
         # A test host that died counts nothing: that is a failure too.
         if [ "$code" != 0 ] && [ "${counts%% *}" = 0 ]; then counts="1 ${counts#* }"; fi
         read -r f p s <<<"$counts"
+        # Real daemons live in real time: what fails beside others is tried once more with nothing beside, and said so.
+        if [ "$f" != 0 ] && [ "$f" -le 5 ] && [[ $project == *Interop* ]] && again "$project" "$log"; then
+            echo "Failed at first, passed when tried again: $f"
+            p=$((p + f)) f=0
+        fi
         failed=$((failed + f)) passed=$((passed + p)) skipped=$((skipped + s))
     done
     rm -f "$log"
