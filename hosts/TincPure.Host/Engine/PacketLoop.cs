@@ -209,11 +209,14 @@ internal abstract class PacketLoop : IDisposable
             _log.Write(level, priority, what + ": " + ErrorText.OfErrno(errno));
     }
 
-    public virtual void Dispose()
+    /// <summary>Ends the thread. It can still be woken.</summary>
+    public void Stop()
     {
         _stopping = true;
         Wake();
         if (_thread.IsAlive)
             _thread.Join();
     }
+
+    public virtual void Dispose() => Stop();
 }

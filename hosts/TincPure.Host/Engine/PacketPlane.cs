@@ -52,6 +52,9 @@ internal sealed class PacketPlane : IDisposable
 
     public void Dispose()
     {
+        // The halves wake each other: none closes what that takes while the other runs.
+        foreach (var loop in _loops)
+            loop.Stop();
         foreach (var loop in _loops)
             loop.Dispose();
     }
