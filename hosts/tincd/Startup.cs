@@ -26,6 +26,7 @@ internal sealed class Startup(TincdOptions.Options options, IReadOnlyList<string
 
     public int Run()
     {
+        NativeHeap.Share();
         if (PlacesOf.Options(options) is not { } places)
             return Failure;
 

@@ -48,12 +48,13 @@ public sealed partial class PingStream : IAsyncDisposable
         await _ping.WaitForExitAsync(); // and for the end of its output
         string text = _output.ToString();
         int sent = int.Parse(Transmitted().Match(text).Groups[1].Value, CultureInfo.InvariantCulture);
+        int newest = 0;
         List<(double Time, int Number)> answers =
         [
             .. from Match match in Answer().Matches(text)
                where !match.Groups["duplicate"].Success
                select (double.Parse(match.Groups["time"].Value, CultureInfo.InvariantCulture),
-                   int.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture)),
+                   newest = Whole(int.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture), newest)),
         ];
         // The very last ones may still have been on their way when ping was interrupted.
         int last = answers.Count == 0 ? sent : answers.Max(answer => answer.Number);
@@ -69,6 +70,9 @@ public sealed partial class PingStream : IAsyncDisposable
         await _ping.WaitForExitAsync();
         _ping.Dispose();
     }
+
+    /// <summary>The number that ping counts to: packets have 16 bits for it. It is not far from that of the answer before.</summary>
+    private static int Whole(int number, int newest) => newest + (short)(number - newest);
 
     private void Read(string? line)
     {
