@@ -97,7 +97,7 @@ run_tests() {
     done
     rm -f "$log"
     if [ "$skipped" != 0 ]; then
-        echo "Skipped: tests that take up to an hour each, which \`./build.sh soak\` runs, those of PowerShell where there is none${missing:+, and those that need what is missing (see the beginning)}."
+        echo "Skipped: tests that take up to an hour each, which \`./build.sh soak\` runs, those of PowerShell where there is none, those of vectors that this processor does not have${missing:+, and those that need what is missing (see the beginning)}."
     fi
     summary="$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ] && [ "$passed" != 0 ]

@@ -388,17 +388,23 @@ module Scalar =
         for i in 0..15 do
             BinaryPrimitives.WriteUInt32LittleEndian(target.Slice(4 * i), words[i] + start[i])
 
-/// Fills `target` with at least `blocks` blocks of key stream (64 bytes each), from block `counter` on. `key` is 32
-/// bytes, `nonce` the eight nonce bytes read as a little-endian number; `target` has room for `blocks` rounded up to
-/// whole `ChunkSize`s, and bytes behind the blocks asked for may be overwritten.
-let keyStream (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (blocks: int) (target: Span<byte>) : unit =
+/// `keyStream` with a kernel of one's choice, which the processor must have.
+let keyStreamWith
+    (kernel: Kernel)
+    (key: ReadOnlySpan<byte>)
+    (nonce: uint64)
+    (counter: uint64)
+    (blocks: int)
+    (target: Span<byte>)
+    : unit =
     let mutable made = 0
 
     while made < blocks do
         let counter = counter + uint64 made
         let target = target.Slice(made * BlockSize)
 
-        if Avx512F.IsSupported && Vector512.IsHardwareAccelerated then
+        match kernel with
+        | Kernel.Wide ->
             let wanted = blocks - made
 
             if wanted > 8 then
@@ -410,12 +416,18 @@ let keyStream (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (block
             else
                 Wide.fill4 key nonce counter target
                 made <- made + 4
-        elif Avx2.IsSupported then
+        | Kernel.Middle ->
             Middle.fill key nonce counter target
             made <- made + 4
-        elif Vector128.IsHardwareAccelerated && BitConverter.IsLittleEndian then
+        | Kernel.Narrow ->
             Narrow.fill key nonce counter target
             made <- made + 2
-        else
+        | _ ->
             Scalar.fill key nonce counter target
             made <- made + 1
+
+/// Fills `target` with at least `blocks` blocks of key stream (64 bytes each), from block `counter` on. `key` is 32
+/// bytes, `nonce` the eight nonce bytes read as a little-endian number; `target` has room for `blocks` rounded up to
+/// whole `ChunkSize`s, and bytes behind the blocks asked for may be overwritten.
+let keyStream (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (blocks: int) (target: Span<byte>) : unit =
+    keyStreamWith (Kernels.widest ()) key nonce counter blocks target

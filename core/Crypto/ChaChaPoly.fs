@@ -34,12 +34,13 @@ let private blocksFor (bytes: int) = (bytes + ChaCha20.BlockSize - 1) / ChaCha20
 let private FirstSize = 1472
 
 /// Block 0 and as much of the stream behind it as `length` bytes want and one chunk holds.
-let private firstChunk (key: ReadOnlySpan<byte>) (seqno: uint64) (length: int) (chunk: Span<byte>) =
+let private firstChunk (kernel: Kernel) (key: ReadOnlySpan<byte>) (seqno: uint64) (length: int) (chunk: Span<byte>) =
     let blocks = min (1 + blocksFor length) (ChaCha20.ChunkSize / ChaCha20.BlockSize)
-    ChaCha20.keyStream key (nonce seqno) 0UL blocks chunk
+    ChaCha20.keyStreamWith kernel key (nonce seqno) 0UL blocks chunk
 
 /// Xors the stream into the data. `chunk` holds the first chunk of the stream, block 0 included, and is used up.
 let private encrypt
+    (kernel: Kernel)
     (key: ReadOnlySpan<byte>)
     (seqno: uint64)
     (source: ReadOnlySpan<byte>)
@@ -53,15 +54,16 @@ let private encrypt
 
     while at < source.Length do
         let count = min (source.Length - at) ChaCha20.ChunkSize
-        ChaCha20.keyStream key (nonce seqno) counter (blocksFor count) chunk
+        ChaCha20.keyStreamWith kernel key (nonce seqno) counter (blocksFor count) chunk
         Bytes.xor (source.Slice(at, count)) chunk (target.Slice at)
         at <- at + count
         counter <- counter + uint64 (ChaCha20.ChunkSize / ChaCha20.BlockSize)
 
-/// `seal` with a Poly1305 kernel of one's choice, which the processor must have.
+/// `seal` with kernels of one's choice for key stream and tag, which the processor must have.
 [<SkipLocalsInit>]
 let sealWith
-    (kernel: Poly1305.Kernel)
+    (streamKernel: Kernel)
+    (tagKernel: Kernel)
     (key: ReadOnlySpan<byte>)
     (seqno: uint64)
     (plaintext: ReadOnlySpan<byte>)
@@ -70,22 +72,22 @@ let sealWith
     let length = plaintext.Length
     let chunk = stackBytes ChaCha20.ChunkSize
     let tag = target.Slice(length, TagSize)
-    firstChunk key seqno length chunk
+    firstChunk streamKernel key seqno length chunk
 
     if length <= FirstSize then
         let stream = chunk.Slice ChaCha20.BlockSize
-        Poly1305.passOver kernel Pass.seal (chunk.Slice(0, Poly1305.KeySize)) plaintext stream target tag
+        Poly1305.passOver tagKernel Pass.seal (chunk.Slice(0, Poly1305.KeySize)) plaintext stream target tag
     else
         let oneTimeKey = stackBytes Poly1305.KeySize
         chunk.Slice(0, Poly1305.KeySize).CopyTo oneTimeKey
-        encrypt key seqno plaintext target chunk
-        Poly1305.tagWith kernel oneTimeKey (target.Slice(0, length)) tag
+        encrypt streamKernel key seqno plaintext target chunk
+        Poly1305.tagWith tagKernel oneTimeKey (target.Slice(0, length)) tag
 
 /// Encrypts `plaintext` into `target` and appends the tag: `plaintext.Length + 16` bytes are written. `key` is 32 bytes
 /// or more. `target` may start where `plaintext` starts, but must not overlap it in any other way. Never seal twice
 /// with one key and number.
 let seal (key: ReadOnlySpan<byte>) (seqno: uint64) (plaintext: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
-    sealWith Poly1305.kernel key seqno plaintext target
+    sealWith (Kernels.widest ()) (Kernels.widest ()) key seqno plaintext target
 
 /// True if the tag at the end of `sealed` is right; decrypts nothing.
 [<SkipLocalsInit>]
@@ -97,14 +99,15 @@ let verify (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte
     else
         let chunk = stackBytes ChaCha20.ChunkSize
         let expected = stackBytes TagSize
-        firstChunk key seqno 0 chunk
+        firstChunk (Kernels.widest ()) key seqno 0 chunk
         Poly1305.tag (chunk.Slice(0, Poly1305.KeySize)) (sealed'.Slice(0, length)) expected
         CryptographicOperations.FixedTimeEquals(expected, sealed'.Slice length)
 
-/// `tryOpen` with a Poly1305 kernel of one's choice, which the processor must have.
+/// `tryOpen` with kernels of one's choice for key stream and tag, which the processor must have.
 [<SkipLocalsInit>]
 let tryOpenWith
-    (kernel: Poly1305.Kernel)
+    (streamKernel: Kernel)
+    (tagKernel: Kernel)
     (key: ReadOnlySpan<byte>)
     (seqno: uint64)
     (sealed': ReadOnlySpan<byte>)
@@ -120,11 +123,11 @@ let tryOpenWith
         let tag = sealed'.Slice length
         let ciphertext = sealed'.Slice(0, length)
         let oneTimeKey = chunk.Slice(0, Poly1305.KeySize)
-        firstChunk key seqno length chunk
+        firstChunk streamKernel key seqno length chunk
 
         if length <= FirstSize then
             let stream = chunk.Slice ChaCha20.BlockSize
-            Poly1305.passOver kernel Pass.open' oneTimeKey ciphertext stream target expected
+            Poly1305.passOver tagKernel Pass.open' oneTimeKey ciphertext stream target expected
             let isRight = CryptographicOperations.FixedTimeEquals(expected, tag)
 
             if not isRight then
@@ -133,11 +136,11 @@ let tryOpenWith
 
             isRight
         else
-            Poly1305.tagWith kernel oneTimeKey ciphertext expected
+            Poly1305.tagWith tagKernel oneTimeKey ciphertext expected
             let isRight = CryptographicOperations.FixedTimeEquals(expected, tag)
 
             if isRight then
-                encrypt key seqno ciphertext target chunk
+                encrypt streamKernel key seqno ciphertext target chunk
 
             isRight
 
@@ -145,4 +148,4 @@ let tryOpenWith
 /// where `sealed` starts). False if the tag is wrong or `sealed` is too short; then `target` holds no plaintext, and is what it
 /// was if it is where `sealed` is.
 let tryOpen (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte>) (target: Span<byte>) : bool =
-    tryOpenWith Poly1305.kernel key seqno sealed' target
+    tryOpenWith (Kernels.widest ()) (Kernels.widest ()) key seqno sealed' target

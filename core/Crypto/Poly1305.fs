@@ -9,8 +9,6 @@ module TincPure.Crypto.Poly1305
 open System
 open System.Buffers.Binary
 open System.Runtime.CompilerServices
-open System.Runtime.Intrinsics
-open System.Runtime.Intrinsics.X86
 open TincPure.Crypto.Poly1305Words
 open TincPure.Crypto.Poly1305Lanes
 open TincPure.Primitives
@@ -28,17 +26,12 @@ let private blockSize = 16
 [<Literal>]
 let private longMessage = 256
 
-/// How blocks are taken.
-type Kernel =
-    | Scalar = 0
-    | Middle = 1
-    | Wide = 2
-
-/// The best one that this processor has.
-let kernel =
-    if Avx512F.IsSupported && Vector512.IsHardwareAccelerated then Kernel.Wide
-    elif Avx2.IsSupported then Kernel.Middle
-    else Kernel.Scalar
+/// There is code for vectors as wide as this.
+let private hasVectors (kernel: Kernel) =
+    match kernel with
+    | Kernel.Wide
+    | Kernel.Middle -> true
+    | _ -> false
 
 /// Whole blocks by vectors: the accumulator after them.
 let private longPart
@@ -81,7 +74,7 @@ let internal passOver
     let mutable message = source
     let mutable at = 0
 
-    if source.Length >= longMessage && kernel <> Kernel.Scalar then
+    if source.Length >= longMessage && hasVectors kernel then
         at <- source.Length &&& ~~~(blockSize - 1)
         let struct (n0, n1, n2) = longPart kernel pass r0 r1 (source.Slice(0, at)) stream target
         h0 <- n0
@@ -148,4 +141,4 @@ let tagWith (kernel: Kernel) (key: ReadOnlySpan<byte>) (message: ReadOnlySpan<by
 
 /// The tag of `message` under the one-time `key` (32 bytes) goes to `target` (16 bytes).
 let tag (key: ReadOnlySpan<byte>) (message: ReadOnlySpan<byte>) (target: Span<byte>) : unit =
-    tagWith kernel key message target
+    tagWith (Kernels.widest ()) key message target
