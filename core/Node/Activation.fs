@@ -120,10 +120,10 @@ let private activate (turn: Turn) (connection: Connection) (peer: int) (port: st
     if turn.Node.Settings.DisableBuggyPeers then
         Wire.sendFrame turn connection.Id (Array.zeroCreate overlongFrame)
 
-    Gossip.tellEverything turn connection.Id
+    MeshGossip.tellEverything turn connection.Id
     let edge = ownEdge turn connection peer port weight options
-    Gossip.setEdge turn edge
-    Gossip.announceOwnEdge turn connection.Id edge
+    EdgeGossip.setEdge turn edge
+    EdgeGossip.announceOwnEdge turn connection.Id edge
 
 /// The peer's ACK: the connection is active from here on (spec 02 §7).
 let ackReceived (turn: Turn) (connection: Connection) (peer: int) (port: string) (weight: int) (theirs: uint32) : unit =

@@ -356,7 +356,7 @@ let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : uni
     elif sub = ControlRequest.dumpConnections then
         dumpConnections turn id
     elif sub = ControlRequest.purge then
-        Gossip.purge turn
+        MeshGossip.purge turn
         answer turn id sub 0
     elif sub = ControlRequest.setDebug then
         setDebug turn id arguments

@@ -40,7 +40,7 @@ let private flooded (turn: Turn) (connection: Connection) (peer: int) (line: str
 
     if seen then
         turn.Log(DebugLevel.scaryThings, Priority.Debug, "Already seen request")
-        Gossip.repeated turn connection.Id message
+        EdgeGossip.repeated turn connection.Id message
     else
         let arrival: Gossip.Arrival =
             { Connection = connection.Id
@@ -49,10 +49,10 @@ let private flooded (turn: Turn) (connection: Connection) (peer: int) (line: str
               Line = line }
 
         match message with
-        | Message.AddSubnet(_, owner, subnet) -> Gossip.addSubnet turn arrival owner subnet
-        | Message.DelSubnet(_, owner, subnet) -> Gossip.delSubnet turn arrival owner subnet
-        | Message.AddEdge report -> Gossip.addEdge turn arrival report
-        | Message.DelEdge(_, from, target) -> Gossip.delEdge turn arrival from target
+        | Message.AddSubnet(_, owner, subnet) -> SubnetGossip.addSubnet turn arrival owner subnet
+        | Message.DelSubnet(_, owner, subnet) -> SubnetGossip.delSubnet turn arrival owner subnet
+        | Message.AddEdge report -> EdgeGossip.addEdge turn arrival report
+        | Message.DelEdge(_, from, target) -> EdgeGossip.delEdge turn arrival from target
         | Message.KeyChanged(_, name) -> Keys.keyChanged turn connection.Id arrival.From line name
         | _ -> ()
 

@@ -150,7 +150,7 @@ let run (turn: Turn) : unit =
         | ValueNone -> ()
 
     Gossip.sayDueCorrections turn
-    Gossip.resolveDoubts turn
+    EdgeGossip.resolveDoubts turn
 
     turn.Node <-
         { turn.Node with

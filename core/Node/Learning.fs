@@ -39,7 +39,7 @@ let seen (turn: Turn) (address: uint64) : unit =
 
             if not known then
                 turn.Log(DebugLevel.traffic, Priority.Info, "Learned new MAC address " + text address)
-                Gossip.announceSubnet turn Topology.self (subnetOf address) true
+                SubnetGossip.announceSubnet turn Topology.self (subnetOf address) true
 
                 // One look serves all: putting it off for each new address could put it off for ever.
                 if turn.Node.Timers.Ageing = Instant.distant then
@@ -54,7 +54,7 @@ let age (turn: Turn) : unit =
 
             turn.Node <- { turn.Node with Learned = turn.Node.Learned.Remove address }
 
-            Gossip.announceSubnet turn Topology.self subnet false
+            SubnetGossip.announceSubnet turn Topology.self subnet false
 
     if turn.Node.Learned.IsEmpty then
         setAgeing turn Instant.distant

@@ -341,7 +341,7 @@ let private signalled (turn: Turn) (signal: Signal) =
         Shutdown.run turn
     | User1 -> LogDump.connections turn
     | User2 -> LogDump.mesh turn
-    | WindowChange -> Gossip.purge turn
+    | WindowChange -> MeshGossip.purge turn
 
 let private connectFailed (turn: Turn) (id: ConnectionId) (reason: string) =
     match turn.TryConnection id with

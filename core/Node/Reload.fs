@@ -60,10 +60,10 @@ let private applySubnets (turn: Turn) (fresh: Settings) =
         let current = Topology.subnetsOf owner turn.Node.Topology - stillLearned turn owner fresh
 
         for subnet in configured - current do
-            Gossip.announceSubnet turn owner subnet true
+            SubnetGossip.announceSubnet turn owner subnet true
 
         for subnet in current - configured do
-            Gossip.announceSubnet turn owner subnet false
+            SubnetGossip.announceSubnet turn owner subnet false
 
 let private applyBroadcastSubnets (turn: Turn) (old: Settings) (fresh: Settings) =
     let before = Set.ofList old.BroadcastSubnets

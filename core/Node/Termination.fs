@@ -33,11 +33,11 @@ let close (turn: Turn) (id: ConnectionId) (report: Report) (socket: Socket) : un
         match served with
         | ValueSome index ->
             turn.Tell("connection-closed", Label.connectionDetails turn.Node connection)
-            Gossip.retractOwnEdge turn index (report = Reported)
+            EdgeGossip.retractOwnEdge turn index (report = Reported)
 
             if report = Reported && turn.Node.Established.IsEmpty then
                 Outgoing.keepAddresses turn
-                Gossip.forgetMesh turn
+                MeshGossip.forgetMesh turn
         | ValueNone -> ()
 
         match connection.Outgoing with
