@@ -127,7 +127,10 @@ try_without_legacy() {
     printf 'Name = node\nDeviceType = dummy\nExperimentalProtocol = no\n' >"$folder/net/tinc.conf"
     ! "$folder/tincd" -c "$folder/net" -D --pidfile="$folder/pid" 2>"$folder/log" &&
         grep -q "built without the legacy protocol" "$folder/log" &&
-        grep -q "No private keys available, cannot start tinc!" "$folder/log"
+        grep -q "No private keys available, cannot start tinc!" "$folder/log" &&
+        ! grep -q "rsa_key" "$folder/log" &&
+        "$folder/tincd" --version >"$folder/version" &&
+        ! grep -q legacy_protocol "$folder/version"
 }
 
 run_all() {

@@ -144,7 +144,7 @@ let private keys (files: Files) (table: ConfigTable) : Finding list =
           :: advice files "You can generate new keys with:" "generate-keys"
         @ [ Failure ]
     else
-        let publicKeys = Files.hostKeys files.Snapshot files.Own table
+        let publicKeys = HostKeys.texts files.Snapshot files.Own table
         let reader = Reader table
 
         privateKeys

@@ -24,8 +24,6 @@ module Files =
 
     let mainPath (snapshot: Snapshot) = Snapshot.path snapshot [ "tinc.conf" ]
 
-    let hostPath (snapshot: Snapshot) (name: NodeName) = Snapshot.path snapshot [ "hosts"; name.Text ]
-
     let private extraPaths (snapshot: Snapshot) =
         match Map.tryFind "conf.d" snapshot.Folders with
         | Some(Ok names) ->
@@ -106,30 +104,14 @@ module Files =
 
     let internal hostEntries (snapshot: Snapshot) (name: NodeName) : struct (Entry list * string list) =
         let struct (options, _) = options snapshot
-        let struct (entries, errors) = entriesOf snapshot (hostPath snapshot name)
+        let struct (entries, errors) = entriesOf snapshot (Snapshot.hostPath snapshot name)
         struct (hostOptions name options @ entries, errors)
-
-    /// The file that one variable names, unless another one gives the key itself.
-    let private keyFilePath (snapshot: Snapshot) (table: ConfigTable) (itself: string) (file: string) =
-        match ConfigTable.tryFirst itself table, ConfigTable.tryFirst file table with
-        | ValueNone, ValueSome entry -> ValueSome(Snapshot.namedPath snapshot (ByteText.decode entry.Value))
-        | _ -> ValueNone
-
-    let private ed25519KeyFile (snapshot: Snapshot) (table: ConfigTable) =
-        keyFilePath snapshot table "Ed25519PublicKey" "Ed25519PublicKeyFile"
-
-    let private rsaKeyFile (snapshot: Snapshot) (table: ConfigTable) =
-        keyFilePath snapshot table "PublicKey" "PublicKeyFile"
 
     let private hostWants (snapshot: Snapshot) (name: NodeName) : string list =
         let struct (entries, _) = hostEntries snapshot name
         let table = ConfigTable.ofEntries entries
 
-        [ hostPath snapshot name
-          for keyFile in [ ed25519KeyFile snapshot table; rsaKeyFile snapshot table ] do
-              match keyFile with
-              | ValueSome file -> file
-              | ValueNone -> () ]
+        Snapshot.hostPath snapshot name :: HostKeys.files snapshot table
 
     let private missing (snapshot: Snapshot) (files: string list) =
         files |> List.distinct |> List.filter (fun file -> not (Map.containsKey file snapshot.Files))
@@ -146,62 +128,24 @@ module Files =
     /// The files that are still to be read before `readHost`.
     let wantedForHost (snapshot: Snapshot) (name: NodeName) : string list = hostWants snapshot name |> missing snapshot
 
-    /// Where the public keys of a node may be.
-    let internal hostKeys (snapshot: Snapshot) (name: NodeName) (table: ConfigTable) : HostKeyFiles =
-        let keyFile (kind: string) file =
-            file
-            |> ValueOption.map (fun file ->
-                match Snapshot.fileOf snapshot file with
-                | Content(text, _) -> Ok text
-                | CannotOpen(reason, _)
-                | CannotRead reason -> Error("Error reading " + kind + " public key file `" + file + "': " + reason))
-
-        { Ed25519 = keyFile "Ed25519" (ed25519KeyFile snapshot table)
-          Rsa = keyFile "RSA" (rsaKeyFile snapshot table)
-          HostFile =
-            match Snapshot.fileOf snapshot (hostPath snapshot name) with
-            | Content(text, _) -> text
-            | _ -> "" }
-
-    /// What is wrong with the public key of a node, where it is, and how to come by a good one.
-    let private keyComplaints (snapshot: Snapshot) (name: NodeName) (table: ConfigTable) (host: HostSettings) =
-        let place =
-            match struct (ConfigTable.tryFirst "Ed25519PublicKey" table, ed25519KeyFile snapshot table) with
-            | struct (ValueSome entry, _) -> "Ed25519PublicKey " + Place.toText entry.Place
-            | struct (ValueNone, ValueSome file) -> "Ed25519PublicKeyFile " + file
-            | struct (ValueNone, ValueNone) -> "the key block in " + hostPath snapshot name
-
-        match host.PublicKeyProblems with
-        | [] -> []
-        | problems ->
-            List.map error problems
-            @ [ { Level = DebugLevel.always
-                  Priority = Priority.Info
-                  Text =
-                    Remedy.prefix
-                    + place
-                    + " must be the public key of "
-                    + name.Text
-                    + " (43 characters of base64): take what `tinc export' prints there" } ]
-
     let private readHostWith strictSubnets snapshot name : struct (HostSettings * LogLine list) =
         let struct (entries, errors) = hostEntries snapshot name
         let table = ConfigTable.ofEntries entries
         let reader = Reader table
 
-        let settings = HostSettings.read name strictSubnets (hostKeys snapshot name table) reader
-        struct (settings, List.map error errors @ reader.Log @ keyComplaints snapshot name table settings)
+        let settings = HostSettings.read name strictSubnets (HostKeys.texts snapshot name table) reader
+        struct (settings, List.map error errors @ reader.Log @ HostKeys.ed25519Complaints snapshot table settings)
 
     /// The settings of another node's host file, and what is wrong with it; nothing if there is no such file. That there is none is
     /// what strangers bring about: no line for those who do not ask for connections.
     let readHost (snapshot: Snapshot) (name: NodeName) : struct (HostSettings voption * LogLine list) =
-        match Snapshot.fileOf snapshot (hostPath snapshot name) with
+        match Snapshot.fileOf snapshot (Snapshot.hostPath snapshot name) with
         | Content _ ->
             let struct (settings, log) = readHostWith false snapshot name
             struct (ValueSome settings, log)
         | CannotOpen(reason, _)
         | CannotRead reason ->
-            let text = "Cannot open config file " + hostPath snapshot name + ": " + reason
+            let text = "Cannot open config file " + Snapshot.hostPath snapshot name + ": " + reason
             struct (ValueNone, [ { error text with Level = DebugLevel.connections } ])
 
     /// The other nodes that have a host file. What is in a file with a fault counts up to there, unless we know from `settings`
@@ -221,11 +165,11 @@ module Files =
         |> List.filter (fun name -> name <> settings.Name)
         |> List.map (fun name ->
             let struct (host, log) = readHostWith settings.StrictSubnets snapshot name
+            let struct (entries, faults) = hostEntries snapshot name
 
-            for line in log do
+            for line in log @ HostKeys.rsaComplaints snapshot settings (ConfigTable.ofEntries entries) host do
                 reader.Say(line.Priority, line.Text)
 
-            let struct (_, faults) = hostEntries snapshot name
             name,
             (if faults.IsEmpty then
                  host
@@ -385,7 +329,7 @@ module Files =
 
         // A host file that is gone says nothing; one that breaks off would take back what stands behind the fault.
         let broken =
-            match Snapshot.fileOf snapshot (hostPath snapshot running.Name) with
+            match Snapshot.fileOf snapshot (Snapshot.hostPath snapshot running.Name) with
             | CannotOpen(_, true) -> errors
             | _ -> errors @ ownErrors
 

@@ -135,14 +135,21 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
     let wish = reader.Flag "ExperimentalProtocol"
 
     let refuse (keys: string) =
+        let isOff = reader.Text "LegacyProtocol" |> ValueOption.exists (fun text -> Value.yesNo text = ValueSome false)
+
+        let other =
+            if legacyIsBuiltIn then
+                ", no with one in "
+                + rsaPath snapshot reader.Table
+                + (if isOff then " and LegacyProtocol = yes" else "")
+            else
+                ""
+
         reader.RefuseWith(
             "ExperimentalProtocol",
             reader.Entry "ExperimentalProtocol",
             "No private " + keys + " available, cannot start tinc!",
-            "yes with a key in "
-            + ed25519Path snapshot reader.Table
-            + ", no with one in "
-            + rsaPath snapshot reader.Table
+            "yes with a key in " + ed25519Path snapshot reader.Table + other
         )
 
     let ed25519 =

@@ -1,6 +1,7 @@
 namespace TincPure.Config
 
 open System
+open TincPure.Primitives
 
 /// What came of reading a file.
 type FileRead =
@@ -31,6 +32,9 @@ module Snapshot =
     /// A path below the configuration directory.
     let path (snapshot: Snapshot) (parts: string list) : string =
         String.Join(snapshot.Separator, snapshot.ConfBase :: parts)
+
+    /// The host file of a node.
+    let hostPath (snapshot: Snapshot) (name: NodeName) : string = path snapshot [ "hosts"; name.Text ]
 
     let private isRooted (file: string) =
         file.StartsWith '/'

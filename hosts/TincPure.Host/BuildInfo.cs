@@ -31,10 +31,10 @@ public static class BuildInfo
     }
 
     /// <summary>What `--version` prints (spec 05 §1.1). Programs read the first line and that of the features.</summary>
-    public static string VersionText =>
+    public static string VersionText(string features) =>
         $"""
         tinc version {TincVersion} (built {BuildTime}, protocol {Protocol})
-        Features:
+        Features: {features}
 
         TincPure {Version}, an independent implementation of tinc.
         Copyright (c) TincPure authors.

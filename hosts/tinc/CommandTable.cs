@@ -96,7 +96,7 @@ internal static class CommandTable
 
     public static int ShowVersion(Session session)
     {
-        session.Terminal.WriteLine(ByteText.encode(BuildInfo.VersionText));
+        session.Terminal.WriteLine(ByteText.encode(BuildInfo.VersionText(Features.tinc())));
         return 0;
     }
 }

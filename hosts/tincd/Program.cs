@@ -1,6 +1,7 @@
 using Microsoft.FSharp.Collections;
 using TincPure.Commands;
 using TincPure.Host;
+using TincPure.Host.Linux;
 using TincPure.Host.Process;
 using TincPure.Tincd;
 
@@ -15,7 +16,8 @@ if (parsed.IsError)
 var options = parsed.ResultValue;
 if (options.Show.IsVersion)
 {
-    Console.WriteLine(BuildInfo.VersionText);
+    Console.WriteLine(BuildInfo.VersionText(Features.daemon(
+        sandbox: OperatingSystem.IsLinux() && Confinement.IsSupported, watchdog: OperatingSystem.IsLinux())));
     return 0;
 }
 

@@ -165,6 +165,51 @@ let ``RSA keys come from variables, from files that variables name, or from the 
     Assert.Equal<string list>([ "No public key for f specified!" ], (host "f").RsaKeyProblems)
 
 [<Fact>]
+let ``a bad RSA public key is told when its file is read, with place and remedy, if it would be used`` () =
+    let keys = (Vectors.load "08-legacy-handshakes.json").GetProperty "rsa_keys"
+    let ours = "rsa_key.priv", text (Vectors.text "private_pem" (keys.GetProperty "2048_A"))
+    let broken = "-----BEGIN RSA PUBLIC KEY-----\nAAAA\n-----END RSA PUBLIC KEY-----\n"
+
+    let said main files =
+        (Files.load (node main files)).Log
+        |> List.map _.Text
+        |> List.filter (fun text -> text.Contains "key" && not (text.StartsWith "Weak setting"))
+
+    let told host = said "" [ ours; "hosts/bar", text host; "bar.pub", text broken ]
+    let remedy place = "Remedy: " + place + " must be the RSA public key of bar: take what `tinc export' prints there"
+
+    Assert.Equal<string list>(
+        [ "Invalid PublicKey for bar!"; remedy "PublicKey in /c/hosts/bar line 2" ],
+        told "Weight = 3\nPublicKey = 12X4\n"
+    )
+
+    Assert.Equal<string list>(
+        [ "Reading RSA public key file `bar.pub' failed"; remedy "PublicKeyFile /c/bar.pub" ],
+        told "PublicKeyFile = bar.pub\n"
+    )
+
+    Assert.Equal<string list>(
+        [ "No public key for bar specified!"; remedy "the RSA key block in /c/hosts/bar" ],
+        told broken
+    )
+
+    // None at all is no fault before one is needed; and none is needed where only SPTPS is spoken.
+    Assert.Empty(told "Weight = 3\n")
+    Assert.Empty(told ("PublicKey = 12X4\nEd25519PublicKey = " + KeyFile.publicText keyPair.Public + "\n"))
+    Assert.Empty(said "LegacyProtocol = no\n" [ ours; "hosts/bar", text "PublicKey = 12X4\n" ])
+
+[<Fact>]
+let ``the remedy for a start without a key names what would do`` () =
+    let allowed main =
+        match (Files.load (node ("ExperimentalProtocol = no\n" + main) [])).Outcome with
+        | Error [ problem ] -> problem.Allowed
+        | other -> failwith (string other)
+
+    let withEither = "yes with a key in /c/ed25519_key.priv, no with one in /c/rsa_key.priv"
+    Assert.Equal(withEither, allowed "")
+    Assert.Equal(withEither + " and LegacyProtocol = yes", allowed "LegacyProtocol = no\n")
+
+[<Fact>]
 let ``weak settings of the legacy protocol are named with a remedy, if it is spoken`` () =
     let keys = (Vectors.load "08-legacy-handshakes.json").GetProperty "rsa_keys"
     let pem form name = Vectors.text form (keys.GetProperty(name: string))

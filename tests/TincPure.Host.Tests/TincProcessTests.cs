@@ -114,6 +114,17 @@ public sealed class TincProcessTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public void Both_programs_name_what_is_in_them_on_the_second_line_of_their_version()
+    {
+        string Features(string program) =>
+            Run("dotnet", [Path.Combine(AppContext.BaseDirectory, program), "--version"], input: "").Output.Split('\n')[1].TrimEnd();
+
+        var machine = OperatingSystem.IsLinux() ? " sandbox watchdog" : "";
+        Assert.Equal("Features: comp_lzo comp_zlib comp_lz4 legacy_protocol" + machine, Features("tincd.dll"));
+        Assert.Equal("Features: legacy_protocol", Features("tinc.dll"));
+    }
+
+    [Fact]
     public void Edited_files_keep_their_mode_and_links_stay_links()
     {
         if (OperatingSystem.IsWindows())

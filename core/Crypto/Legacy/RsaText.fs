@@ -86,13 +86,18 @@ let private privateInfo (bytes: byte[]) : RsaPrivateKey voption =
 
 // ---- PEM
 
+let private publicKinds = [ "RSA PUBLIC KEY"; "PUBLIC KEY" ]
+
+let private trimmedLines (text: string) = text.Split('\n') |> Array.map _.Trim()
+
+let private isBegin (kinds: string list) (line: string) =
+    List.exists (fun kind -> line = "-----BEGIN " + kind + "-----") kinds
+
 /// The bytes of the first block of one of these kinds, and its kind.
 let private block (kinds: string list) (text: string) : struct (string * byte[]) voption =
-    let lines = text.Split('\n') |> Array.map _.Trim()
+    let lines = trimmedLines text
 
-    let isBegin (line: string) = List.exists (fun kind -> line = "-----BEGIN " + kind + "-----") kinds
-
-    match Array.tryFindIndex isBegin lines with
+    match Array.tryFindIndex (isBegin kinds) lines with
     | None -> ValueNone
     | Some start ->
         let body =
@@ -112,10 +117,13 @@ let private block (kinds: string list) (text: string) : struct (string * byte[])
 
 /// The first public key in a text; what is around it does not matter.
 let parsePublic (text: string) : RsaPublicKey voption =
-    match block [ "RSA PUBLIC KEY"; "PUBLIC KEY" ] text with
+    match block publicKinds text with
     | ValueSome(struct ("PUBLIC KEY", bytes)) -> publicInfo bytes
     | ValueSome(struct (_, bytes)) -> publicPkcs1 bytes
     | ValueNone -> ValueNone
+
+/// There is a block in a text that should be a public key, good or bad.
+let hasPublicBlock (text: string) : bool = Array.exists (isBegin publicKinds) (trimmedLines text)
 
 /// The first private key in a text. Encrypted ones cannot be read.
 let parsePrivate (text: string) : RsaPrivateKey voption =
