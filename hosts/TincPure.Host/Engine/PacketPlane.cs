@@ -28,8 +28,14 @@ internal sealed class PacketPlane : IDisposable
         if (Environment.ProcessorCount < ProcessorsForTwo)
             return new(new LinuxPacketLoop(new CoreForwarder(Duty.Whole), device, sockets, inputs, clock, log));
 
-        PacketLoop sending = new LinuxPacketLoop(new CoreForwarder(Duty.Sending), device, sockets, inputs, clock, log),
-            receiving = new LinuxPacketLoop(new CoreForwarder(Duty.Receiving), device, sockets, inputs, clock, log);
+        return OfHalves(
+            new LinuxPacketLoop(new CoreForwarder(Duty.Sending), device, sockets, inputs, clock, log),
+            new LinuxPacketLoop(new CoreForwarder(Duty.Receiving), device, sockets, inputs, clock, log));
+    }
+
+    /// <summary>Two threads, of which each leaves to the other what that is to do.</summary>
+    internal static PacketPlane OfHalves(PacketLoop sending, PacketLoop receiving)
+    {
         (sending.Other, receiving.Other) = (receiving, sending);
         return new(sending, receiving);
     }
