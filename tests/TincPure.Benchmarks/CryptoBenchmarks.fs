@@ -19,6 +19,18 @@ let private row (what: string) (size: int) (call: unit -> unit) =
 
 let private timed (what: string) (call: unit -> unit) = Measure.report what (measure 100 call)
 
+/// Sealing with each kernel that this processor has, for stream and tag alike.
+let private kernels (key: byte[]) (size: int) =
+    let data = Array.init size byte
+    let sealed' = Array.zeroCreate<byte>(size + ChaChaPoly.TagSize)
+    let mutable seqno = 1UL
+
+    for kernel in [ Kernel.Scalar; Kernel.Narrow; Kernel.Middle; Kernel.Wide ] do
+        if Kernels.has kernel then
+            row ("ChaChaPoly.seal, " + kernel.ToString()) size (fun () ->
+                seqno <- seqno + 1UL
+                ChaChaPoly.sealWith kernel kernel (ReadOnlySpan key) seqno (ReadOnlySpan data) (Span sealed'))
+
 /// Prints a table, OpenSSL beside ours.
 let run () =
     let key = Array.init 64 byte
@@ -55,6 +67,7 @@ let run () =
             if receiver.Open(Span datagram, &recordType, &length) <> OpenResult.Opened then
                 failwith "a datagram does not open")
 
+    kernels key 1400
     let seed = Array.init 32 byte
     let pair = Ed25519.generate (ReadOnlySpan seed)
     let message = Array.init 164 byte
