@@ -13,7 +13,11 @@ let private ed25519 =
       File = "Ed25519PublicKeyFile"
       Block = "key block" }
 
-let private rsa = { Name = "RSA"; Itself = "PublicKey"; File = "PublicKeyFile"; Block = "RSA key block" }
+let private rsa =
+    { Name = "RSA"
+      Itself = "PublicKey"
+      File = "PublicKeyFile"
+      Block = "RSA key block" }
 
 /// The file that one variable names, unless another one gives the key itself.
 let private file (sort: Sort) (snapshot: Snapshot) (table: ConfigTable) : string voption =
@@ -46,7 +50,14 @@ let texts (snapshot: Snapshot) (name: NodeName) (table: ConfigTable) : HostKeyFi
         | _ -> "" }
 
 /// What is wrong with a key, where it is, and how to come by a good one.
-let private complaints (sort: Sort) (what: string) snapshot (name: NodeName) table (problems: string list) : LogLine list =
+let private complaints
+    (sort: Sort)
+    (what: string)
+    snapshot
+    (name: NodeName)
+    table
+    (problems: string list)
+    : LogLine list =
     let place =
         match struct (ConfigTable.tryFirst sort.Itself table, file sort snapshot table) with
         | struct (ValueSome entry, _) -> sort.Itself + " " + Place.toText entry.Place
@@ -69,13 +80,7 @@ let private complaints (sort: Sort) (what: string) snapshot (name: NodeName) tab
 
 /// Lines about the Ed25519 key of a node.
 let ed25519Complaints (snapshot: Snapshot) (table: ConfigTable) (host: HostSettings) : LogLine list =
-    complaints
-        ed25519
-        "public key of {} (43 characters of base64)"
-        snapshot
-        host.Name
-        table
-        host.PublicKeyProblems
+    complaints ed25519 "public key of {} (43 characters of base64)" snapshot host.Name table host.PublicKeyProblems
 
 /// Lines about the RSA key of a node, if that would be used. That there is none is no fault before one is needed.
 let rsaComplaints (snapshot: Snapshot) (settings: Settings) (table: ConfigTable) (host: HostSettings) : LogLine list =

@@ -135,7 +135,8 @@ let read (snapshot: Snapshot) (reader: Reader) : Keys =
     let wish = reader.Flag "ExperimentalProtocol"
 
     let refuse (keys: string) =
-        let isOff = reader.Text "LegacyProtocol" |> ValueOption.exists (fun text -> Value.yesNo text = ValueSome false)
+        let isOff =
+            reader.Text "LegacyProtocol" |> ValueOption.exists (fun text -> Value.yesNo text = ValueSome false)
 
         let other =
             if legacyIsBuiltIn then

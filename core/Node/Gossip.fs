@@ -19,8 +19,7 @@ type Arrival =
     }
 
 /// For what is ignored, or not as we know it.
-let warn (turn: Turn) (text: string) : unit =
-    turn.Log(DebugLevel.protocol, Priority.Warning, text)
+let warn (turn: Turn) (text: string) : unit = turn.Log(DebugLevel.protocol, Priority.Warning, text)
 
 /// The node is neither we nor the neighbour that tells of it.
 let isIndirect (arrival: Arrival) (node: int voption) : bool =

@@ -71,9 +71,7 @@ let private seal streamKernel tagKernel (key: byte[]) (seqno: uint64) (plaintext
 let private tryOpen streamKernel tagKernel (key: byte[]) (seqno: uint64) (sealed': byte[]) =
     let target = Array.zeroCreate<byte>(max 0 (sealed'.Length - ChaChaPoly.TagSize))
 
-    if
-        ChaChaPoly.tryOpenWith streamKernel tagKernel (ReadOnlySpan key) seqno (ReadOnlySpan sealed') (Span target)
-    then
+    if ChaChaPoly.tryOpenWith streamKernel tagKernel (ReadOnlySpan key) seqno (ReadOnlySpan sealed') (Span target) then
         Some target
     else
         None
@@ -127,7 +125,13 @@ let ``vectors make the key stream that numbers make, for any count of blocks, an
             let start = random.Next 64
             let room = (blocks + chunkBlocks - 1) / chunkBlocks * ChaCha20.ChunkSize
             let target = Array.zeroCreate<byte>(start + room)
-            ChaCha20.keyStreamWith kernel (ReadOnlySpan(key, before, 32)) nonce counter blocks (Span(target, start, room))
+            ChaCha20.keyStreamWith
+                kernel
+                (ReadOnlySpan(key, before, 32))
+                nonce
+                counter
+                blocks
+                (Span(target, start, room))
 
             same
                 (blocks.ToString() + " blocks from " + counter.ToString())
