@@ -18,7 +18,8 @@ type internal Candidate =
 
 module internal Candidate =
 
-    let private alone =
+    /// Not looked into.
+    let alone: Candidate =
         { HasFlow = false
           Mergeable = false
           Protocol = 0uy
@@ -150,10 +151,12 @@ module internal Candidate =
 /// write (spec 07 §15.4). Packets are added in order, `Finish` writes the headers, and then groups are written in order:
 /// one packet as it is, or the new headers and the payloads of all. Nothing is copied, and the packets stay as they are. A
 /// flow's packets never change places, and a merged one can be cut again into exactly those that it was made of.
+///
+/// `link`: bytes of the link layer's header in front of each packet, which the device takes too: 0, or the 14 of Ethernet.
 [<Sealed>]
-type Coalescer(capacity: int) =
-    /// The headers of a group, behind its offload: 60 bytes of TCP behind 40 of IPv6 at most.
-    let headerRoom = Offload.size + 112
+type Coalescer(capacity: int, link: int) =
+    /// The headers of a group, behind its offload: 60 bytes of TCP behind 40 of IPv6 and 14 of Ethernet at most.
+    let headerRoom = Offload.size + 118
 
     /// Packets in one group: the kernel's limit for UDP before 6.9, and less than system calls take in pieces.
     let maxUdpPackets = 64
@@ -188,6 +191,16 @@ type Coalescer(capacity: int) =
     let packetAt (arena: Span<byte>) (index: int) = arena.Slice(offsets[index], lengths[index])
 
     let headOf (arena: Span<byte>) (group: int) = packetAt arena heads[group]
+
+    let linkOf (arena: Span<byte>) (index: int) = arena.Slice(offsets[index] - link, link)
+
+    /// Frames of other kinds, VLAN tags among them, are written as they are.
+    let isIp (arena: Span<byte>) (offset: int) =
+        link = 0
+        || (let etherType = Ethernet.etherType (arena.Slice(offset - link, link))
+            let version = arena[offset] >>> 4
+
+            (etherType = Ethernet.ipv4 && version = 4uy) || (etherType = Ethernet.ipv6 && version = 6uy))
 
     /// Payload bytes per segment of a group: those of its first packet.
     let segmentSize (group: int) = lengths[heads[group]] - shapes[group].HeaderLength
@@ -239,6 +252,7 @@ type Coalescer(capacity: int) =
         && counts[group] < (if shape.Protocol = IpProtocol.udp then maxUdpPackets else maxPackets)
         && shape.HeaderLength + payloads[group] + payload <= maxPacket
         && Candidate.sameHeaders head packet shape counts[group]
+        && (linkOf arena heads[group]).SequenceEqual(linkOf arena (packets - 1))
         && (counts[group] > 1 || Candidate.verifies head shape)
         && Candidate.verifies packet shape
 
@@ -255,7 +269,8 @@ type Coalescer(capacity: int) =
         let shape = shapes[group]
         let head = headOf arena group
         let room = headers.AsSpan(group * headerRoom, headerRoom)
-        let header = room.Slice(Offload.size, shape.HeaderLength)
+        (linkOf arena heads[group]).CopyTo(room.Slice Offload.size)
+        let header = room.Slice(Offload.size + link, shape.HeaderLength)
         let total = shape.HeaderLength + payloads[group]
         let isV6 = head[0] >>> 4 = 6uy
         let isUdp = shape.Protocol = IpProtocol.udp
@@ -279,7 +294,7 @@ type Coalescer(capacity: int) =
         let pseudo = Transport.pseudoHeader header shape.Protocol transportLength
         BinaryPrimitives.WriteUInt16BigEndian(transport.Slice checksumOffset, ~~~(Checksum.finish pseudo))
 
-        Offload.write
+        let offload =
             { Segments =
                 if isUdp then Segments.udp
                 elif isV6 then Segments.tcpV6
@@ -289,7 +304,8 @@ type Coalescer(capacity: int) =
               SegmentSize = segmentSize group
               ChecksumStart = shape.TransportStart
               ChecksumOffset = checksumOffset }
-            room
+
+        Offload.write (Offload.behind link offload) room
 
     /// Offloads and headers of the merged groups; pinned.
     member _.Headers: byte[] = headers
@@ -303,10 +319,16 @@ type Coalescer(capacity: int) =
         mergesUdp <- udp
         Array.Fill(newest, -1)
 
-    /// One more IP packet, at this place in the arena. There is room for it: not `IsFull`.
+    /// One more packet, at this place in the arena, behind its link header. There is room for it: not `IsFull`.
     member _.Add(arena: Span<byte>, offset: int, length: int) : unit =
         let packet = arena.Slice(offset, length)
-        let shape = Candidate.read packet
+
+        let shape =
+            if length > 0 && isIp arena offset then
+                Candidate.read packet
+            else
+                Candidate.alone
+
         offsets[packets] <- offset
         lengths[packets] <- length
         nexts[packets] <- -1
@@ -340,7 +362,7 @@ type Coalescer(capacity: int) =
     /// Packets in a group: one is written as it is.
     member _.Count(group: int) : int = counts[group]
 
-    /// Where offload and headers of a merged group begin in `Headers`.
+    /// Where offload, link header and other headers of a merged group begin in `Headers`.
     member _.HeaderStart(group: int) : int = group * headerRoom
 
     /// Bytes of the IP and transport headers, which each packet of a merged group has in front of its payload.

@@ -18,8 +18,8 @@ module Segments =
     [<Literal>]
     let udp = 5uy
 
-/// What was left to whoever takes a packet from a device, or what is left to the device that is given one: cutting it and
-/// computing its transport checksum (spec 07 §15.2).
+/// What was left to whoever takes a frame from a device, or what is left to the device that is given one: cutting it and
+/// computing its transport checksum (spec 07 §15.2). Places count from the start of what stands behind it.
 [<Struct>]
 type Offload =
     {
@@ -57,6 +57,12 @@ module Offload =
           SegmentSize = 0
           ChecksumStart = 0
           ChecksumOffset = 0 }
+
+    /// The same for a frame with so many more bytes in front.
+    let behind (bytes: int) (offload: Offload) : Offload =
+        { offload with
+            HeaderLength = offload.HeaderLength + bytes
+            ChecksumStart = offload.ChecksumStart + bytes }
 
     let isNone (offload: Offload) : bool = offload.Segments = Segments.none && not offload.NeedsChecksum
 

@@ -9,9 +9,11 @@ open System.Buffers.Binary
 type Plan =
     {
         Protocol: byte
+        /// Where the IP header begins.
+        NetworkStart: int
         /// Where the TCP or UDP header begins.
         TransportStart: int
-        /// Bytes of all headers; every segment begins with a copy.
+        /// Bytes of all headers, what stands in front of the IP header too; every segment begins with a copy.
         HeaderLength: int
         /// Payload bytes of every segment but the last, which may have fewer.
         SegmentSize: int
@@ -21,6 +23,7 @@ type Plan =
 
 let private impossible =
     { Protocol = 0uy
+      NetworkStart = 0
       TransportStart = 0
       HeaderLength = 0
       SegmentSize = 0
@@ -55,9 +58,11 @@ let private transportFits (packet: Span<byte>) (isV6: bool) (protocol: byte) (st
         && IpV4.totalLength packet = packet.Length
         && IpV4.flags packet &&& (IpV4.moreFragments ||| IpV4.offsetMask) = 0
 
-/// How to cut this IP packet; `Count` is 0 if what the offload says does not fit the packet.
-let plan (offload: Offload) (packet: Span<byte>) : Plan =
-    let start = offload.ChecksumStart
+/// How to cut the packet of this frame of at least 14 bytes; `Count` is 0 if what the offload says does not fit the frame.
+let plan (offload: Offload) (frame: Span<byte>) : Plan =
+    let networkStart = Ethernet.payloadOffset frame
+    let packet = frame.Slice networkStart
+    let start = offload.ChecksumStart - networkStart
 
     let protocol = if offload.Segments = Segments.udp then IpProtocol.udp else IpProtocol.tcp
 
@@ -72,7 +77,9 @@ let plan (offload: Offload) (packet: Span<byte>) : Plan =
         || offload.Segments = Segments.tcpV6
         || offload.Segments = Segments.udp
 
-    if not known || offload.SegmentSize = 0 || not (transportFits packet isV6 protocol start) then
+    let isTyped = Ethernet.payloadType frame networkStart = (if isV6 then Ethernet.ipv6 else Ethernet.ipv4)
+
+    if not (known && isTyped) || offload.SegmentSize = 0 || not (transportFits packet isV6 protocol start) then
         impossible
     else
         let segment = packet.Slice start
@@ -90,27 +97,35 @@ let plan (offload: Offload) (packet: Span<byte>) : Plan =
             impossible
         else
             { Protocol = protocol
-              TransportStart = start
-              HeaderLength = start + transportHeader
+              NetworkStart = networkStart
+              TransportStart = networkStart + start
+              HeaderLength = networkStart + start + transportHeader
               SegmentSize = offload.SegmentSize
               Count = (payload + offload.SegmentSize - 1) / offload.SegmentSize }
 
-/// Bytes of one segment, headers included, of a packet of `total` bytes.
+/// The plan for what is left of a frame without its first bytes, which are no part of the packet.
+let behind (bytes: int) (plan: Plan) : Plan =
+    { plan with
+        NetworkStart = plan.NetworkStart - bytes
+        TransportStart = plan.TransportStart - bytes
+        HeaderLength = plan.HeaderLength - bytes }
+
+/// Bytes of one segment, headers included, of a frame of `total` bytes.
 let length (plan: Plan) (total: int) (index: int) : int =
     min (plan.HeaderLength + plan.SegmentSize) (total - index * plan.SegmentSize)
 
-let private writeLengthsV4 (index: int) (segment: Span<byte>) (headerLength: int) =
-    BinaryPrimitives.WriteUInt16BigEndian(segment.Slice IpV4.lengthOffset, uint16 segment.Length)
-    let identification = segment.Slice IpV4.identificationOffset
+let private writeLengthsV4 (index: int) (packet: Span<byte>) (headerLength: int) =
+    BinaryPrimitives.WriteUInt16BigEndian(packet.Slice IpV4.lengthOffset, uint16 packet.Length)
+    let identification = packet.Slice IpV4.identificationOffset
 
     BinaryPrimitives.WriteUInt16BigEndian(
         identification,
         BinaryPrimitives.ReadUInt16BigEndian identification + uint16 index
     )
 
-    segment.Slice(IpV4.checksumOffset, 2).Clear()
-    let checksum = Checksum.compute (segment.Slice(0, headerLength))
-    BinaryPrimitives.WriteUInt16BigEndian(segment.Slice IpV4.checksumOffset, checksum)
+    packet.Slice(IpV4.checksumOffset, 2).Clear()
+    let checksum = Checksum.compute (packet.Slice(0, headerLength))
+    BinaryPrimitives.WriteUInt16BigEndian(packet.Slice IpV4.checksumOffset, checksum)
 
 let private writeTcp (plan: Plan) (index: int) (header: Span<byte>) =
     let seqno = Tcp.seqno header + uint32 (index * plan.SegmentSize)
@@ -122,49 +137,48 @@ let private writeTcp (plan: Plan) (index: int) (header: Span<byte>) =
     if index > 0 then
         header[Tcp.flagsOffset] <- header[Tcp.flagsOffset] &&& ~~~Tcp.congestionWindowReduced
 
-/// Writes segment `index` (below `Count`) of the packet to `target`, complete with lengths and checksums; its length, which is
+/// Writes segment `index` (below `Count`) of the frame to `target`, complete with lengths and checksums; its length, which is
 /// what `length` gives.
-let write (plan: Plan) (packet: Span<byte>) (index: int) (target: Span<byte>) : int =
-    let size = length plan packet.Length index
+let write (plan: Plan) (frame: Span<byte>) (index: int) (target: Span<byte>) : int =
+    let size = length plan frame.Length index
     let segment = target.Slice(0, size)
     let from = plan.HeaderLength + index * plan.SegmentSize
-    packet.Slice(0, plan.HeaderLength).CopyTo segment
-    packet.Slice(from, size - plan.HeaderLength).CopyTo(segment.Slice plan.HeaderLength)
+    frame.Slice(0, plan.HeaderLength).CopyTo segment
+    frame.Slice(from, size - plan.HeaderLength).CopyTo(segment.Slice plan.HeaderLength)
+    let packet = segment.Slice plan.NetworkStart
+    let start = plan.TransportStart - plan.NetworkStart
 
     if packet[0] >>> 4 = 4uy then
-        writeLengthsV4 index segment plan.TransportStart
+        writeLengthsV4 index packet start
     else
-        let payloadLength = uint16 (size - IpV6.headerSize)
-        BinaryPrimitives.WriteUInt16BigEndian(segment.Slice IpV6.lengthOffset, payloadLength)
+        let payloadLength = uint16 (packet.Length - IpV6.headerSize)
+        BinaryPrimitives.WriteUInt16BigEndian(packet.Slice IpV6.lengthOffset, payloadLength)
 
-    let transport = segment.Slice plan.TransportStart
+    let transport = packet.Slice start
 
     if plan.Protocol = IpProtocol.udp then
         BinaryPrimitives.WriteUInt16BigEndian(transport.Slice Udp.lengthOffset, uint16 transport.Length)
-        Transport.writeChecksum segment plan.Protocol plan.TransportStart Udp.checksumOffset
+        Transport.writeChecksum packet plan.Protocol start Udp.checksumOffset
     else
         writeTcp plan index transport
-        Transport.writeChecksum segment plan.Protocol plan.TransportStart Tcp.checksumOffset
+        Transport.writeChecksum packet plan.Protocol start Tcp.checksumOffset
 
     size
 
-/// Finishes the checksum of a packet that is not to be cut, if that was left to us. False if there is no such place in it.
-let complete (offload: Offload) (packet: Span<byte>) : bool =
+/// Finishes the checksum of a frame that is not to be cut, if that was left to us. False if there is no such place in it.
+let complete (offload: Offload) (frame: Span<byte>) : bool =
     let field = offload.ChecksumStart + offload.ChecksumOffset
 
     if not offload.NeedsChecksum then
         true
-    elif field + 2 > packet.Length then
+    elif field + 2 > frame.Length then
         false
     else
         // The field holds the sum of the pseudo header, and so counts as a part of what is summed.
-        let checksum = Checksum.compute (packet.Slice offload.ChecksumStart)
+        let checksum = Checksum.compute (frame.Slice offload.ChecksumStart)
 
         let isUdp = offload.ChecksumOffset = Udp.checksumOffset
 
-        BinaryPrimitives.WriteUInt16BigEndian(
-            packet.Slice field,
-            if checksum = 0us && isUdp then 0xffffus else checksum
-        )
+        BinaryPrimitives.WriteUInt16BigEndian(frame.Slice field, if checksum = 0us && isUdp then 0xffffus else checksum)
 
         true

@@ -161,13 +161,13 @@ type Forwarder(duty: Duty) =
         elif frame.Length < Ethernet.headerSize then
             plane.Drops.Add DropCause.BadOffload
         elif offload.Segments = Segments.none then
-            if Segmentation.complete offload (frame.Slice Ethernet.headerSize) then
+            if Segmentation.complete offload frame then
                 this.FromDevice(frame, now, outbox)
             else
                 plane.Drops.Add DropCause.BadOffload
         else
             begin' now outbox
-            let plan = Segmentation.plan offload (frame.Slice Ethernet.headerSize)
+            let plan = Segmentation.plan offload frame
 
             if plan.Count = 0 then
                 plane.Drops.Add DropCause.BadOffload

@@ -256,6 +256,16 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
         let length = if plane.Capture = 0 then frame.Length else min plane.Capture frame.Length
         plane.Outbox.Punt(Captured(frame.Slice(0, length).ToArray()))
 
+    member private this.Decide(source: int, frame: Span<byte>) : Decision =
+        match plane.Fib.Settings.Mode with
+        | Mode.Router -> Router.decide plane.Fib source frame
+        | Mode.Switch ->
+            if source = plane.Own then
+                this.Learn(Ethernet.readAddress (frame.Slice Ethernet.addressSize))
+
+            Switch.decide plane.Fib source frame
+        | Mode.Hub -> Flood
+
     /// Routes a frame that was read from the device or came from a peer; it may be changed.
     member this.Route(source: int, frame: Span<byte>) : unit =
         let settings = plane.Fib.Settings
@@ -272,28 +282,14 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
             if settings.PriorityInheritance then
                 plane.Priority <- Decision.priority frame
 
-            let decision =
-                match settings.Mode with
-                | Mode.Router -> Router.decide plane.Fib source frame
-                | Mode.Switch ->
-                    if source = plane.Own then
-                        this.Learn(Ethernet.readAddress (frame.Slice Ethernet.addressSize))
-
-                    Switch.decide plane.Fib source frame
-                | Mode.Hub -> Flood
-
-            this.CarryOut(source, frame, decision)
+            this.CarryOut(source, frame, this.Decide(source, frame))
 
     /// Segment by segment, each as a frame of its own.
     member private this.RouteEach(frame: Span<byte>, plan: Segmentation.Plan) : unit =
-        let packet = frame.Slice Ethernet.headerSize
-
         for index in 0 .. plan.Count - 1 do
-            if Segmentation.length plan packet.Length index <= Protocol.mtu - Ethernet.headerSize then
-                let whole = segment.AsSpan()
-                frame.Slice(0, Ethernet.headerSize).CopyTo whole
-                let size = Segmentation.write plan packet index (whole.Slice Ethernet.headerSize)
-                this.Route(plane.Own, whole.Slice(0, Ethernet.headerSize + size))
+            if Segmentation.length plan frame.Length index <= Protocol.mtu then
+                let size = Segmentation.write plan frame index (segment.AsSpan())
+                this.Route(plane.Own, segment.AsSpan(0, size))
             else
                 plane.Drops.Add DropCause.LongFrame
 
@@ -302,21 +298,20 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
     member this.RouteSegments(frame: Span<byte>, plan: Segmentation.Plan) : unit =
         let settings = plane.Fib.Settings
         let own = plane.Own
-        let total = frame.Length - Ethernet.headerSize
-        let longest = Ethernet.headerSize + Segmentation.length plan total 0
+        let longest = Segmentation.length plan frame.Length 0
 
         for index in 0 .. plan.Count - 1 do
-            let length = Ethernet.headerSize + Segmentation.length plan total index
+            let length = Segmentation.length plan frame.Length index
 
             if length <= Protocol.mtu then
                 plane.State(own).CountIn length
 
         let decision =
-            if settings.Mode.IsRouter && longest <= Protocol.mtu && plane.Capture < 0 then
-                // Its headers say all that is asked, and the longest segment is as long as that.
-                Router.decide plane.Fib own (frame.Slice(0, longest))
-            else
+            if longest > Protocol.mtu || plane.Capture >= 0 then
                 Discard Reason.Silent
+            else
+                // Its headers say all that is asked, and the longest segment is as long as that.
+                this.Decide(own, frame.Slice(0, longest))
 
         match decision with
         | Deliver(owner, hop) when owner <> own ->

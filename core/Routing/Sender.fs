@@ -159,10 +159,17 @@ type internal Sender(plane: Plane) =
 
     /// Seals segment `index` of a super-packet, which is written to where it is sealed.
     member private _.SealSegment
-        (session: Session, packet: Span<byte>, plan: Segmentation.Plan, index: int, ids: PathChoice.Ids, target: Peer)
-        : struct (int * int) =
+        (
+            session: Session,
+            recordType: byte,
+            whole: Span<byte>,
+            plan: Segmentation.Plan,
+            index: int,
+            ids: PathChoice.Ids,
+            target: Peer
+        ) : struct (int * int) =
         let idsSize = if ids.IsNoIds then 0 else Datagram.idsSize
-        let size = Segmentation.length plan packet.Length index
+        let size = Segmentation.length plan whole.Length index
         let space = plane.Outbox.Reserve(idsSize + size + Record.DatagramOverhead)
 
         if space.Length = 0 then
@@ -170,15 +177,20 @@ type internal Sender(plane: Plane) =
         else
             writeIds ids target space
             let payload = space.Slice(idsSize + Record.DataOffset, size)
-            Segmentation.write plan packet index payload |> ignore
-            let sealedSize = session.Seal(Datagram.RecordType.packet, payload, space.Slice idsSize)
+            Segmentation.write plan whole index payload |> ignore
+            let sealedSize = session.Seal(recordType, payload, space.Slice idsSize)
             struct ((if sealedSize = 0 then 0 else idsSize + sealedSize), size)
 
     /// Sends the segments of a super-packet if they all go the usual way: by UDP, uncompressed, unlogged. False, and nothing
-    /// done, if they do not. `frame` is what routing saw; its packet is cut by `plan`.
+    /// done, if they do not. `frame` is what routing saw; it is cut by `plan`.
     member this.TrySegments(target: int, frame: Span<byte>, plan: Segmentation.Plan) : bool =
-        let packet = frame.Slice Ethernet.headerSize
-        let longest = Segmentation.length plan packet.Length 0
+        let routed = plane.Fib.Settings.Mode.IsRouter
+        let recordType = if routed then Datagram.RecordType.packet else Datagram.RecordType.frame
+        // Bytes of a frame that do not travel.
+        let skipped = if routed then Ethernet.headerSize else 0
+        let whole = frame.Slice skipped
+        let plan = Segmentation.behind skipped plan
+        let longest = Segmentation.length plan whole.Length 0
         let peer = plane.Peer target
         let state = plane.State target
 
@@ -188,7 +200,7 @@ type internal Sender(plane: Plane) =
             peer.Sptps
             && peer.Reachable
             && peer.SendCompression = 0
-            && Ethernet.headerSize + longest <= (if peer.Neighbour then peer.MinMtu else Protocol.mtu)
+            && skipped + longest <= (if peer.Neighbour then peer.MinMtu else Protocol.mtu)
             && not (plane.Shows DebugLevel.traffic)
             ->
             match this.Path(PathChoice.Data, true, longest, peer) with
@@ -198,8 +210,9 @@ type internal Sender(plane: Plane) =
                 match relay.Address with
                 | ValueSome address ->
                     for index in 0 .. plan.Count - 1 do
-                        let struct (length, payload) = this.SealSegment(session, packet, plan, index, ids, peer)
-                        state.CountOut(Ethernet.headerSize + payload)
+                        let struct (length, payload) =
+                            this.SealSegment(session, recordType, whole, plan, index, ids, peer)
+                        state.CountOut(skipped + payload)
 
                         if length > 0 then
                             plane.Outbox.AddDatagram(

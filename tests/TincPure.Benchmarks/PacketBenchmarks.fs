@@ -220,9 +220,9 @@ let private supers () =
     let good =
         { Segments = Segments.tcpV4
           NeedsChecksum = true
-          HeaderLength = 52
+          HeaderLength = 66
           SegmentSize = 1400
-          ChecksumStart = 20
+          ChecksumStart = 34
           ChecksumOffset = 16 }
 
     for what, offload in

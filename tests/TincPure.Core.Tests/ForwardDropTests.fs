@@ -128,9 +128,9 @@ let ``frames and pieces of super-packets that are too long are dropped and count
     let offload =
         { Segments = Segments.udp
           NeedsChecksum = true
-          HeaderLength = 28
+          HeaderLength = 42
           SegmentSize = 65535
-          ChecksumStart = 20
+          ChecksumStart = 34
           ChecksumOffset = 6 }
 
     let outcome = collect outbox (fun outbox -> forwarder.FromDevice(long.AsSpan(), offload, at 1, outbox))

@@ -12,13 +12,44 @@ open Xunit
 
 let private key (seed: int) = Array.init 64 (fun i -> byte (i * 3 + seed))
 
+/// How frames are told apart, and what is in front of their packets.
+type private Framing =
+    /// By IP addresses.
+    | Routed
+    /// By Ethernet addresses.
+    | Switched
+    /// The same, with a VLAN tag.
+    | Tagged
+
+let private linkHeader (framing: Framing) (target: int) : byte[] =
+    let address (host: int) = [| 2uy; 0uy; 0uy; 0uy; 0uy; byte host |]
+
+    Array.concat
+        [ if framing = Routed then
+              Array.zeroCreate 12
+          else
+              address target
+              address 0
+
+          if framing = Tagged then
+              [| 0x81uy; 0uy; 0x60uy; 5uy |]
+
+          [| 8uy; 0uy |] ]
+
 /// TCP over IPv4 from 10.0.0.1 to 10.0.`target`.1, behind an Ethernet header, with `payload` bytes to be cut into `size` each.
-let private super (target: int) (options: byte[]) (payload: int) (size: int) : struct (byte[] * Offload) =
+let private super
+    (framing: Framing)
+    (target: int)
+    (options: byte[])
+    (payload: int)
+    (size: int)
+    : struct (byte[] * Offload) =
+    let link = linkHeader framing target
     let header = IpV4.headerSize + Tcp.headerSize + options.Length
-    let frame = Array.init (Ethernet.headerSize + header + payload) (fun i -> byte (i * 7))
-    frame.AsSpan(0, Ethernet.headerSize + header).Clear()
-    Ethernet.tryWriteHeader (frame.AsSpan()) 0x45uy |> ignore
-    let packet = frame.AsSpan Ethernet.headerSize
+    let frame = Array.init (link.Length + header + payload) (fun i -> byte (i * 7))
+    frame.AsSpan(0, link.Length + header).Clear()
+    link.CopyTo(frame, 0)
+    let packet = frame.AsSpan link.Length
     packet[0] <- 0x45uy
     BinaryPrimitives.WriteUInt16BigEndian(packet.Slice IpV4.lengthOffset, uint16 packet.Length)
     BinaryPrimitives.WriteUInt16BigEndian(packet.Slice IpV4.identificationOffset, 0xfffeus)
@@ -35,12 +66,12 @@ let private super (target: int) (options: byte[]) (payload: int) (size: int) : s
     struct (frame,
             { Segments = Segments.tcpV4
               NeedsChecksum = true
-              HeaderLength = header
+              HeaderLength = link.Length + header
               SegmentSize = size
-              ChecksumStart = IpV4.headerSize
+              ChecksumStart = link.Length + IpV4.headerSize
               ChecksumOffset = Tcp.checksumOffset })
 
-let private table (change: Peer -> Peer) (level: int) : Fib =
+let private table (framing: Framing) (change: Peer -> Peer) (level: int) : Fib =
     let neighbour index =
         { peer index ("node" + string index) with
             Address = ValueSome(endpoint index)
@@ -53,8 +84,18 @@ let private table (change: Peer -> Peer) (level: int) : Fib =
     fib
         0
         [ neighbour 0; change (neighbour 1); change far ]
-        [ for index in 0..2 -> ownedBy index ("node" + string index) ("10.0." + string index + ".0/24") ]
-        { settings with DebugLevel = level; PriorityInheritance = true }
+        [ for index in 0..2 ->
+              ownedBy
+                  index
+                  ("node" + string index)
+                  (if framing = Routed then
+                       "10.0." + string index + ".0/24"
+                   else
+                       "02:00:00:00:00:0" + string index) ]
+        { settings with
+            Mode = if framing = Routed then Mode.Router else Mode.Switch
+            DebugLevel = level
+            PriorityInheritance = true }
 
 let private node (fib: Fib) =
     let forwarder, outbox = Forwarder(), Outbox()
@@ -70,14 +111,11 @@ let private offloaded (forwarder: Forwarder) (outbox: Outbox) (frame: byte[]) (o
     collect outbox (fun outbox -> forwarder.FromDevice(copy.AsSpan(), offload, at 1, outbox))
 
 let private segmentsOf (frame: byte[]) (offload: Offload) =
-    let plan = Segmentation.plan offload (frame.AsSpan Ethernet.headerSize)
+    let plan = Segmentation.plan offload (frame.AsSpan())
 
     [ for index in 0 .. plan.Count - 1 do
-          let total = frame.Length - Ethernet.headerSize
-          let segment = Array.zeroCreate<byte>(Ethernet.headerSize + Segmentation.length plan total index)
-          Array.blit frame 0 segment 0 Ethernet.headerSize
-          let target = segment.AsSpan Ethernet.headerSize
-          Segmentation.write plan (frame.AsSpan Ethernet.headerSize) index target |> ignore
+          let segment = Array.zeroCreate<byte>(Segmentation.length plan frame.Length index)
+          Segmentation.write plan (frame.AsSpan()) index (segment.AsSpan()) |> ignore
           segment ]
 
 let private content (entry: OutboxEntry, bytes: byte[]) =
@@ -96,15 +134,17 @@ let private usual: (Peer -> Peer) list =
       fun peer -> { peer with Options = Options.withMinor 2 Options.clampMss }
       fun peer -> { peer with MaintenanceDue = at 0 } ]
 
-[<Fact>]
-let ``a super-packet leads to what its segments lead to one by one`` () =
+[<Theory; InlineData 0; InlineData 1; InlineData 2>]
+let ``a super-packet leads to what its segments lead to one by one`` (framing: int) =
+    let framing = [ Routed; Switched; Tagged ][framing]
+
     for change in usual do
         for level in [ DebugLevel.always; DebugLevel.traffic ] do
             for target in 0..3 do
                 for size in [ 90; 500; 1000; 1448; 1480; 3000 ] do
                     for options in [ [||]; mssOption ] do
-                        let fib = table change level
-                        let struct (frame, offload) = super target options 9999 size
+                        let fib = table framing change level
+                        let struct (frame, offload) = super framing target options 9999 size
                         let struct (whole, wholeBox) = node fib
                         let struct (single, singleBox) = node fib
                         let actual = offloaded whole wholeBox frame offload
@@ -125,14 +165,15 @@ let ``a super-packet leads to what its segments lead to one by one`` () =
 
 [<Fact>]
 let ``a super-packet that makes no sense is dropped and counted`` () =
-    let struct (forwarder, outbox) = node (table id DebugLevel.always)
-    let struct (frame, offload) = super 1 [||] 5000 1000
+    let struct (forwarder, outbox) = node (table Routed id DebugLevel.always)
+    let struct (frame, offload) = super Routed 1 [||] 5000 1000
 
     for wrong in
         [ { offload with SegmentSize = 0 }
           { offload with Segments = Segments.tcpV6 }
           { offload with Segments = 3uy }
-          { offload with ChecksumStart = 24 }
+          { offload with ChecksumStart = 20 }
+          { offload with ChecksumStart = 38 }
           { offload with Segments = Segments.none; ChecksumStart = 65000 } ] do
         let before = forwarder.Drops[int DropCause.BadOffload]
         let outcome = offloaded forwarder outbox frame wrong
@@ -140,10 +181,11 @@ let ``a super-packet that makes no sense is dropped and counted`` () =
         Assert.Empty outcome.Datagrams
         Assert.Equal(before + 1L, forwarder.Drops[int DropCause.BadOffload])
 
-[<Fact>]
-let ``super-packets are sealed without allocation`` () =
-    let struct (forwarder, outbox) = node (table id DebugLevel.always)
-    let struct (frame, offload) = super 1 [||] 60000 1400
+[<Theory; InlineData 0; InlineData 1>]
+let ``super-packets are sealed without allocation`` (framing: int) =
+    let framing = [ Routed; Switched ][framing]
+    let struct (forwarder, outbox) = node (table framing id DebugLevel.always)
+    let struct (frame, offload) = super framing 1 [||] 60000 1400
     let work = Array.copy frame
 
     let allocated () =

@@ -17,31 +17,59 @@ let private field (name: string) (case: JsonElement) = case.GetProperty name
 
 let private list (element: JsonElement) = [ for item in element.EnumerateArray() -> hex (item.GetString()) ]
 
-let private cut (written: byte[]) : byte[] list =
-    let offload = Offload.read (written.AsSpan())
-    let packet = written.AsSpan Offload.size
-    let plan = Segmentation.plan offload packet
+/// What stands in front of an IP packet.
+type private Link =
+    /// Nothing, as TUN has it; behind a made-up Ethernet header for cutting.
+    | Bare
+    | Plain
+    | Tagged
+
+let private header (link: Link) (packet: byte[]) : byte[] =
+    let etherType =
+        if packet.Length > 0 && packet[0] >>> 4 = 6uy then
+            [| 0x86uy; 0xdduy |]
+        else
+            [| 8uy; 0uy |]
+
+    match link with
+    | Bare -> Array.append (Array.zeroCreate 12) etherType
+    | Plain -> Array.append [| 1uy .. 12uy |] etherType
+    | Tagged -> Array.concat [ [| 1uy .. 12uy |]; [| 0x81uy; 0uy; 0x20uy; 5uy |]; etherType ]
+
+/// The packets that one with its offload in front stands for, behind this link; each without its header again.
+let private cutBehind (link: Link) (written: byte[]) : byte[] list =
+    let packet = written[Offload.size ..]
+    let header = header link packet
+    let offload = Offload.behind header.Length (Offload.read (written.AsSpan()))
+    let frame = Array.append header packet
+    let plan = Segmentation.plan offload (frame.AsSpan())
 
     [ for index in 0 .. plan.Count - 1 do
-          let target = Array.zeroCreate<byte>(Segmentation.length plan (written.Length - Offload.size) index)
-
-          let size = Segmentation.write plan (written.AsSpan Offload.size) index (target.AsSpan())
-
+          let target = Array.zeroCreate<byte>(Segmentation.length plan frame.Length index)
+          let size = Segmentation.write plan (frame.AsSpan()) index (target.AsSpan())
           Assert.Equal(target.Length, size)
-          target ]
+          Assert.Equal<byte>(header, target[.. header.Length - 1])
+          // A frame that travels without its header is cut without it.
+          let short = Array.zeroCreate<byte>(target.Length - 14)
+          Segmentation.write (Segmentation.behind 14 plan) (frame.AsSpan 14) index (short.AsSpan()) |> ignore
+          Assert.Equal<byte>(target[14..], short)
+          target[header.Length ..] ]
 
-/// What a device would be given: each buffer with its offload in front.
-let private merge (udp: bool) (packets: byte[] list) : byte[] list =
-    let arena = Array.concat packets
-    let coalescer = Coalescer 64
+let private cut (written: byte[]) : byte[] list = cutBehind Bare written
+
+/// What a device would be given: each buffer with its offload in front. Link headers are there for the device only.
+let private mergeBehind (headers: byte[] list) (udp: bool) (packets: byte[] list) : byte[] list =
+    let link = headers.Head.Length
+    let arena = Array.concat (List.map2 Array.append headers packets)
+    let coalescer = Coalescer(64, link)
     // What an earlier batch left behind must not show.
-    coalescer.Add(arena.AsSpan(), 0, packets.Head.Length)
+    coalescer.Add(arena.AsSpan(), link, packets.Head.Length)
     coalescer.Reset udp
-    let mutable offset = 0
+    let mutable offset = link
 
     for packet in packets do
         coalescer.Add(arena.AsSpan(), offset, packet.Length)
-        offset <- offset + packet.Length
+        offset <- offset + packet.Length + link
 
     coalescer.Finish(arena.AsSpan())
 
@@ -60,9 +88,15 @@ let private merge (udp: bool) (packets: byte[] list) : byte[] list =
               let bytes = arena.AsSpan(coalescer.Offset packet, coalescer.Length packet).ToArray()
               Array.append (Array.zeroCreate Offload.size) bytes
           else
-              let size = Offload.size + coalescer.HeaderLength group
-              let header = coalescer.Headers.AsSpan(coalescer.HeaderStart group, size).ToArray()
-              Array.concat (header :: payloads group) ]
+              let size = Offload.size + link + coalescer.HeaderLength group
+              let written = coalescer.Headers.AsSpan(coalescer.HeaderStart group, size).ToArray()
+              let first = coalescer.Offset(coalescer.First group)
+              Assert.Equal<byte>(arena[first - link .. first - 1], written[Offload.size .. Offload.size + link - 1])
+              Offload.write (Offload.behind -link (Offload.read (written.AsSpan()))) (written.AsSpan())
+              Array.concat (written[.. Offload.size - 1] :: written[Offload.size + link ..] :: payloads group) ]
+
+let private merge (udp: bool) (packets: byte[] list) : byte[] list =
+    mergeBehind [ for _ in packets -> [||] ] udp packets
 
 /// A copy with its time to live raised by one, as it was before the kernel forwarded it.
 let private beforeForwarding (segment: byte[]) =
@@ -87,14 +121,17 @@ let ``super-packets are cut as the kernel cuts them`` () =
             else
                 expected
 
-        Assert.Equal<byte[] list>(expected, cut (hex ((field "written_to_tun" case).GetString())))
+        for link in [ Bare; Plain; Tagged ] do
+            Assert.Equal<byte[] list>(expected, cutBehind link (hex ((field "written_to_tun" case).GetString())))
 
 [<Fact>]
 let ``packets are merged where the vectors say so, and written alone elsewhere`` () =
     for case in (Vectors.load "07-gro-merge.json" |> field "cases").EnumerateArray() do
         let name = (field "name" case).GetString()
-        let written = merge true (list (field "inputs" case))
-        Assert.True((list (field "write" case) = written), nonNull name)
+        let packets = list (field "inputs" case)
+
+        for headers in [ [ for _ in packets -> [||] ]; List.map (header Plain) packets ] do
+            Assert.True((list (field "write" case) = mergeBehind headers true packets), nonNull name)
 
 [<Fact>]
 let ``an offload is read as it was written`` () =
@@ -221,7 +258,27 @@ let private cutAgain (written: byte[]) =
 
 [<Fact>]
 let ``packets that were merged and cut again are the packets`` () =
-    check (Prop.forAll (Arb.fromGen streams) (fun packets -> packets = List.collect cutAgain (merge true packets)))
+    check (
+        Prop.forAll (Arb.fromGen streams) (fun packets ->
+            packets = List.collect cutAgain (merge true packets)
+            && merge true packets = mergeBehind (List.map (header Plain) packets) true packets)
+    )
+
+[<Fact>]
+let ``frames of other hosts, and frames that are no IP packets by their type, are not merged`` () =
+    let flow = { V6 = false; Udp = false; Options = [||]; Flags = Tcp.ack; Tos = 0uy }
+    let packets = [ for i in 0..3 -> packet flow i (uint32 (100 * i)) Tcp.ack (Array.create 100 7uy) ]
+    let usual = List.map (header Plain) packets
+    let counts headers = mergeBehind headers true packets |> List.map _.Length
+
+    let change (index: int) (offset: int) =
+        usual
+        |> List.mapi (fun i header -> if i = index then Array.updateAt offset 0x99uy header else header)
+
+    Assert.Equal<int list>([ 450 ], counts usual)
+    Assert.Equal<int list>([ 250; 150; 150 ], counts (change 2 3))
+    Assert.Equal<int list>([ 250; 150; 150 ], counts (change 2 9))
+    Assert.Equal<int list>([ 150; 150; 250 ], counts (change 1 12))
 
 [<Fact>]
 let ``a super-packet that was cut and merged again is the super-packet`` () =
@@ -275,8 +332,11 @@ let ``an unfinished checksum is finished`` () =
             ChecksumStart = IpV4.headerSize
             ChecksumOffset = Udp.checksumOffset }
 
+    let behind = Array.append (header Tagged whole) unfinished
     Assert.True(Segmentation.complete offload (unfinished.AsSpan()))
     Assert.Equal<byte>(whole, unfinished)
+    Assert.True(Segmentation.complete (Offload.behind 18 offload) (behind.AsSpan()))
+    Assert.Equal<byte>(whole, behind[18..])
     Assert.False(Segmentation.complete { offload with ChecksumStart = 60 } (unfinished.AsSpan()))
 
 /// Every kind of lie: numbers at random in front of packets at random, some nearly right.
@@ -307,18 +367,24 @@ let private lie (seed: int) =
           ChecksumStart = number (if flow.V6 then 40 else 20)
           ChecksumOffset = number (if flow.Udp then 6 else 16) }
 
-    let plan = Segmentation.plan offload (bytes.AsSpan())
+    let front = header (Array.item (random.Next 3) [| Bare; Plain; Tagged |]) bytes
+    let frame = Array.append front bytes
+    // Some do not know of what stands in front.
+    let behind = if random.Next 4 = 0 then offload else Offload.behind front.Length offload
+    let plan = Segmentation.plan behind (frame.AsSpan())
     let mutable total = 0
 
     for index in 0 .. plan.Count - 1 do
-        let size = Segmentation.length plan bytes.Length index
+        let size = Segmentation.length plan frame.Length index
         let target = Array.zeroCreate<byte> size
-        Assert.Equal(size, Segmentation.write plan (bytes.AsSpan()) index (target.AsSpan()))
+        Assert.Equal(size, Segmentation.write plan (frame.AsSpan()) index (target.AsSpan()))
         total <- total + size - plan.HeaderLength
 
-    Assert.True(plan.Count = 0 || total = bytes.Length - plan.HeaderLength)
-    Segmentation.complete offload (bytes.AsSpan()) |> ignore
+    Assert.True(plan.Count = 0 || total = frame.Length - plan.HeaderLength)
+    Segmentation.complete behind (frame.AsSpan()) |> ignore
     merge true [ bytes; Array.copy bytes ] |> ignore
+    let ethernet = header Plain bytes
+    mergeBehind [ ethernet; Array.copy ethernet ] true [ bytes; Array.copy bytes ] |> ignore
 
 [<Fact>]
 let ``whatever an offload says, nothing outside the packet is touched`` () =

@@ -10,8 +10,8 @@ internal sealed class FrameBatch
 {
     public const int MaxFrames = 64;
 
-    /// <summary>The largest frame: an IP packet of 65535 bytes behind an Ethernet header, aligned.</summary>
-    public const int MaxFrameLength = 65535 + 14 + 3;
+    /// <summary>The largest frame: an IP packet of 65535 bytes behind an offload, an Ethernet header and a VLAN tag, aligned.</summary>
+    public const int MaxFrameLength = 65535 + 10 + 14 + 4 + 5;
 
     private const int UsualFrameLength = 2048;
 
@@ -36,17 +36,14 @@ internal sealed class FrameBatch
 
     public ref readonly Offload OffloadOf(int index) => ref _offloads[index];
 
-    /// <summary>Takes the first <paramref name="length"/> bytes of <see cref="Room"/> as a frame.</summary>
-    public void Add(int length) => Add(length, OffloadModule.none);
-
-    /// <summary>Takes the first <paramref name="length"/> bytes of <see cref="Room"/> as a frame with something left to do.</summary>
-    public void Add(int length, in Offload offload)
+    /// <summary>Takes so many bytes from <paramref name="start"/> in <see cref="Room"/> on as a frame with something left to do.</summary>
+    public void Add(int start, int length, in Offload offload)
     {
         _offloads[Count] = offload;
-        _starts[Count] = _end;
+        _starts[Count] = _end + start;
         _lengths[Count] = length;
         Count++;
-        _end += (length + 15) & ~15;
+        _end += (start + length + 15) & ~15;
     }
 
     /// <summary>Begins anew; so many frames are wanted at most.</summary>

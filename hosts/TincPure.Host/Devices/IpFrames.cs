@@ -22,6 +22,7 @@ internal static class IpFrames
         }
     }
 
-    public static bool IsIp(ReadOnlySpan<byte> frame) =>
-        frame.Length > HeaderSize && frame[HeaderSize] >> 4 is 4 or 6;
+    /// <summary>Does the kernel take this frame? TUN has IP packets only, and TAP nothing shorter than an Ethernet header.</summary>
+    public static bool IsFor(bool isTun, ReadOnlySpan<byte> frame) =>
+        isTun ? frame.Length > HeaderSize && frame[HeaderSize] >> 4 is 4 or 6 : frame.Length >= HeaderSize;
 }

@@ -15,7 +15,7 @@ internal sealed unsafe class FrameWriter(int descriptor, bool isTun) : IFrameWri
         {
             foreach (ref readonly var entry in outbox.Entries)
             {
-                if (entry.Kind != EntryKind.Device || !Takes(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+                if (entry.Kind != EntryKind.Device || !IpFrames.IsFor(isTun, outbox.Arena.AsSpan(entry.Offset, entry.Length)))
                     continue;
 
                 if (Libc.Write(descriptor, arena + entry.Offset + skipped, (nuint)(entry.Length - skipped)) < 0)
@@ -25,7 +25,4 @@ internal sealed unsafe class FrameWriter(int descriptor, bool isTun) : IFrameWri
 
         return failure;
     }
-
-    /// <summary>The kernel takes IP packets only, or nothing shorter than an Ethernet header.</summary>
-    private bool Takes(ReadOnlySpan<byte> frame) => isTun ? IpFrames.IsIp(frame) : frame.Length >= IpFrames.HeaderSize;
 }

@@ -5,15 +5,18 @@ using TincPure.Routing;
 namespace TincPure.Host.Linux;
 
 /// <summary>
-/// Writes packets to a TUN device that takes super-packets: those of a flow that follow each other in one call, put
+/// Writes frames to a TUN or TAP device that takes super-packets: those of a flow that follow each other in one call, put
 /// together by the kernel from where they are (spec 07 §15.4).
 /// </summary>
-internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp) : IFrameWriter
+internal sealed unsafe class SuperPacketWriter(int descriptor, bool isTun, bool takesUdp) : IFrameWriter
 {
     private const int MaxPackets = 512;
 
-    private readonly Coalescer _packets = new(MaxPackets);
+    /// <summary>Bytes in front of an IP packet that the device takes: the frame's header, on TAP.</summary>
+    private readonly int _link = isTun ? 0 : IpFrames.HeaderSize;
+    private readonly Coalescer _packets = new(MaxPackets, isTun ? 0 : IpFrames.HeaderSize);
     private readonly Libc.IoVector[] _vectors = GC.AllocateArray<Libc.IoVector>(MaxPackets + 1, pinned: true);
+    private readonly byte[] _nothingToDo = GC.AllocateArray<byte>(OffloadModule.size, pinned: true);
     private int _failure;
 
     /// <summary>Writes every frame in the outbox, in order; the error number of the last that failed, or 0.</summary>
@@ -29,7 +32,7 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp) : 
         _packets.Reset(takesUdp);
         foreach (ref readonly var entry in outbox.Entries)
         {
-            if (entry.Kind != EntryKind.Device || !IpFrames.IsIp(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+            if (entry.Kind != EntryKind.Device || !IpFrames.IsFor(isTun, outbox.Arena.AsSpan(entry.Offset, entry.Length)))
                 continue;
 
             if (_packets.IsFull)
@@ -45,7 +48,7 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp) : 
     private void WriteAlone(Outbox outbox)
     {
         ref readonly var entry = ref outbox.Entries[0];
-        if (entry.Kind != EntryKind.Device || !IpFrames.IsIp(outbox.Arena.AsSpan(entry.Offset, entry.Length)))
+        if (entry.Kind != EntryKind.Device || !IpFrames.IsFor(isTun, outbox.Arena.AsSpan(entry.Offset, entry.Length)))
             return;
         fixed (byte* arena = outbox.Arena)
             WriteOne(arena + entry.Offset + IpFrames.HeaderSize, entry.Length - IpFrames.HeaderSize);
@@ -77,7 +80,7 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp) : 
             vectors[count++] = new Libc.IoVector
             {
                 Base = headers + _packets.HeaderStart(group),
-                Length = (nuint)(OffloadModule.size + header),
+                Length = (nuint)(OffloadModule.size + _link + header),
             };
             for (var packet = _packets.First(group); packet >= 0; packet = _packets.Next(packet))
             {
@@ -100,10 +103,27 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool takesUdp) : 
 
     private void WriteOne(byte* packet, int length)
     {
-        // An empty offload takes the place of the Ethernet header.
+        if ((isTun ? WriteBare(packet, length) : WriteFrame(packet - _link, length + _link)) < 0)
+            _failure = Libc.LastError;
+    }
+
+    /// <summary>An empty offload takes the place of the Ethernet header.</summary>
+    private nint WriteBare(byte* packet, int length)
+    {
         var start = packet - OffloadModule.size;
         new Span<byte>(start, OffloadModule.size).Clear();
-        if (Libc.Write(descriptor, start, (nuint)(length + OffloadModule.size)) < 0)
-            _failure = Libc.LastError;
+        return Libc.Write(descriptor, start, (nuint)(length + OffloadModule.size));
+    }
+
+    /// <summary>In front of the Ethernet header is what belongs to somebody else.</summary>
+    private nint WriteFrame(byte* frame, int length)
+    {
+        fixed (byte* nothingToDo = _nothingToDo)
+        {
+            var vectors = stackalloc Libc.IoVector[2];
+            vectors[0] = new Libc.IoVector { Base = nothingToDo, Length = OffloadModule.size };
+            vectors[1] = new Libc.IoVector { Base = frame, Length = (nuint)length };
+            return Libc.WriteVector(descriptor, vectors, 2);
+        }
     }
 }

@@ -8,7 +8,7 @@ namespace TincPure.Host.Linux;
 
 /// <summary>
 /// A TUN or TAP interface without packet information (spec 07 §3). On TAP, Ethernet frames come and go as they are. On TUN, the
-/// ethertype of a frame comes from the version of the IP packet, and other frames are not written; where the kernel offers it, TCP
+/// ethertype of a frame comes from the version of the IP packet, and other frames are not written. Where the kernel offers it, TCP
 /// and UDP come and go as super-packets (spec 07 §15).
 /// </summary>
 internal sealed unsafe class TunTapDevice : IDevice
@@ -58,26 +58,31 @@ internal sealed unsafe class TunTapDevice : IDevice
     /// <exception cref="StartException">It cannot be opened or created.</exception>
     public static TunTapDevice OpenTun(string path, string wantedName, bool oneQueue)
     {
-        var flags = (ushort)(TunTap.Tun | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
-        var withOffload = (ushort)(flags | TunTap.Offload);
-        var descriptor = TunTap.Open(path, wantedName, [withOffload, flags], out var granted, out var name);
-        return new TunTapDevice(
-            path, name, descriptor, granted == withOffload ? Take(descriptor) : Offloads.None, address: null);
+        var descriptor = Open(TunTap.Tun, path, wantedName, oneQueue, out var offloads, out var name);
+        return new TunTapDevice(path, name, descriptor, offloads, address: null);
     }
 
     /// <summary>Makes or attaches to the TAP interface of this name; the kernel chooses one for an empty name.</summary>
     /// <exception cref="StartException">It cannot be opened or created.</exception>
     public static TunTapDevice OpenTap(string path, string wantedName, bool oneQueue, Logger log)
     {
-        var flags = (ushort)(TunTap.Tap | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
-        var descriptor = TunTap.Open(path, wantedName, [flags], out _, out var name);
+        var descriptor = Open(TunTap.Tap, path, wantedName, oneQueue, out var offloads, out var name);
         if (!TunTap.TryGetAddress(descriptor, out var address))
         {
             log.Warning("Could not get MAC address of " + path + ": " + ErrorText.OfErrno(Libc.LastError));
             address = UnknownAddress;
         }
 
-        return new TunTapDevice(path, name, descriptor, Offloads.None, address);
+        return new TunTapDevice(path, name, descriptor, offloads, address);
+    }
+
+    private static int Open(ushort kind, string path, string wantedName, bool oneQueue, out Offloads offloads, out string name)
+    {
+        var flags = (ushort)(kind | TunTap.NoPacketInformation | (oneQueue ? TunTap.OneQueue : 0));
+        var withOffload = (ushort)(flags | TunTap.Offload);
+        var descriptor = TunTap.Open(path, wantedName, [withOffload, flags], out var granted, out name);
+        offloads = granted == withOffload ? Take(descriptor) : Offloads.None;
+        return descriptor;
     }
 
     /// <summary>Asks for as much as the kernel has. Without any of it packets still come and go behind an empty offload.</summary>
@@ -91,8 +96,10 @@ internal sealed unsafe class TunTapDevice : IDevice
 
     public DeviceRead Read(FrameBatch batch, out int errno)
     {
-        // An offload stands where the end of the Ethernet header will be.
-        var start = Missing - (_offloads == Offloads.None ? 0 : OffloadModule.size);
+        // An offload comes in front: on TUN it stands where the end of the Ethernet header will be.
+        var offloadSize = _offloads == Offloads.None ? 0 : OffloadModule.size;
+        var start = Math.Max(0, Missing - offloadSize);
+        var frameStart = start + offloadSize - Missing;
         while (!batch.IsFull)
         {
             var room = batch.Room;
@@ -110,12 +117,12 @@ internal sealed unsafe class TunTapDevice : IDevice
                 return errno == Libc.EBADFD ? DeviceRead.Gone : DeviceRead.Failed;
             }
 
-            var length = start + (int)count;
-            var offload = _offloads == Offloads.None ? OffloadModule.none : OffloadModule.read(room[start..]);
+            var length = start + (int)count - frameStart;
+            var offload = offloadSize == 0 ? OffloadModule.none : OffloadModule.behind(Missing, OffloadModule.read(room[start..]));
 
             // What is neither IPv4 nor IPv6 has no ethertype and no place to go.
             if (!_isTun || (length > IpFrames.HeaderSize && IpFrames.TryWriteHeader(room)))
-                batch.Add(length, offload);
+                batch.Add(frameStart, length, offload);
         }
 
         errno = 0;
@@ -125,7 +132,7 @@ internal sealed unsafe class TunTapDevice : IDevice
     public IFrameWriter NewWriter() =>
         _offloads == Offloads.None
             ? new FrameWriter(_descriptor, _isTun)
-            : new SuperPacketWriter(_descriptor, takesUdp: _offloads == Offloads.All);
+            : new SuperPacketWriter(_descriptor, _isTun, takesUdp: _offloads == Offloads.All);
 
     public void Dispose()
     {
