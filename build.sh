@@ -20,6 +20,10 @@ usage: ./build.sh COMMAND [ARGUMENTS]
                 another number), reboots; FILTER is part of their names
   day [N HOURS] simulate a mesh of N nodes, of which one or a link fails each minute, for so many hours (100 nodes, 24 hours)
   bench [ARGS]  run the benchmarks; ARGS go to BenchmarkDotNet
+  bench crypto | packets | topology | compression | legacy | node
+                the same as short tables
+  bench pairs [ARGS]
+                measure tunnels of ours, of stock and of others end to end, side by side (--help says more)
   fuzz [ARGS]   run the fuzz targets, for a minute if nothing else is said; ARGS go to the runner (see fuzz/README.md)
   format        lay out all source files
   check-format  fail if `format` would change anything
@@ -160,7 +164,9 @@ case "$command" in
     publish) publish "$@" ;;
     soak) soak "$@" ;;
     day) dotnet run --project tests/TincPure.Simulation -c "$configuration" -- day "$@" ;;
-    bench) dotnet run --project tests/TincPure.Benchmarks -c "$configuration" -- "$@" ;;
+    bench)
+        [ "${1:-}" != pairs ] || [ "${2:-}" = --help ] || { tests/tools/prepare.sh && tests/tools/fetch-rivals.sh && publish; }
+        dotnet run --project tests/TincPure.Benchmarks -c "$configuration" -- "$@" ;;
     fuzz) dotnet run --project fuzz -c "$configuration" -- "$@" ;;
     format) format ;;
     check-format) check_format ;;

@@ -21,13 +21,16 @@ let private config =
 
 [<EntryPoint>]
 let main args =
-    match args with
-    | [| "crypto" |] -> CryptoBenchmarks.run ()
-    | [| "topology" |] -> TopologyBenchmarks.run ()
-    | [| "packets" |] -> PacketBenchmarks.run ()
-    | [| "compression" |] -> CompressionBenchmarks.run ()
-    | [| "legacy" |] -> LegacyBenchmarks.run ()
-    | [| "node" |] -> NodeBenchmarks.run ()
-    | _ -> BenchmarkSwitcher.FromAssembly(typeof<CryptoEntries>.Assembly).Run(args, config) |> ignore
+    let always (action: unit -> unit) =
+        action ()
+        0
 
-    0
+    match List.ofArray args with
+    | [ "crypto" ] -> always CryptoBenchmarks.run
+    | [ "topology" ] -> always TopologyBenchmarks.run
+    | [ "packets" ] -> always PacketBenchmarks.run
+    | [ "compression" ] -> always CompressionBenchmarks.run
+    | [ "legacy" ] -> always LegacyBenchmarks.run
+    | [ "node" ] -> always NodeBenchmarks.run
+    | "pairs" :: words -> PairBenchmarks.run words
+    | _ -> always (fun () -> BenchmarkSwitcher.FromAssembly(typeof<CryptoEntries>.Assembly).Run(args, config) |> ignore)
