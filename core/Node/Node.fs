@@ -217,7 +217,7 @@ let private nextWake (node: Node) : Instant =
 
 let private keyFailure (failure: OpenFailure) : KeyExchange.Failure =
     match failure with
-    | OpenFailure.BadTag inARow -> KeyExchange.BadTag inARow
+    | OpenFailure.BadTag(inARow, since) -> KeyExchange.BadTag(inARow, since)
     | OpenFailure.NoSession -> KeyExchange.NoSession
     | OpenFailure.Replayed
     | OpenFailure.TooShort

@@ -35,6 +35,9 @@ type internal Failures(plane: Plane) =
         let state = plane.State peer
 
         if result = OpenResult.BadTag && state.CanReceive then
+            if state.BadTags = 0 then
+                state.BadTagsSince <- plane.Now
+
             state.BadTags <- state.BadTags + 1
 
         if state.Failures.Take(plane.Now, perSecond) then
@@ -44,7 +47,7 @@ type internal Failures(plane: Plane) =
             | OpenResult.BadTag when not state.CanReceive ->
                 tell peer carrier NoSession Priority.Debug ("Got packet" + from + " but we haven't exchanged keys yet")
             | OpenResult.BadTag ->
-                let failure = BadTag state.BadTags
+                let failure = BadTag(state.BadTags, state.BadTagsSince)
                 tell peer carrier failure Priority.Error ("Failed to decrypt and verify packet" + from)
             | OpenResult.TooShort -> tell peer carrier TooShort Priority.Error ("Received short packet" + from)
             | _ -> tell peer carrier Replayed Priority.Error (state.LastMessage + from)

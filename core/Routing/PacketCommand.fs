@@ -71,9 +71,10 @@ type PacketCommand =
 
 /// Why a datagram of a session could not be opened.
 type OpenFailure =
-    /// The tag did not verify under any key: the `inARow`th of the session since one that did (1 is the first). A session
-    /// restarts only after a long enough run of them (spec 03 §11.6).
-    | BadTag of inARow: int
+    /// The tag did not verify under any key: the `inARow`th of the session since one that did (1 is the first), of which the first
+    /// came at `since`. A session restarts only after a long enough run of them (spec 03 §11.6). Not all of a run are told, so
+    /// that nobody but the packet plane knows when it began.
+    | BadTag of inARow: int * since: Instant
     /// Late, replayed or too far in the future.
     | Replayed
     | TooShort

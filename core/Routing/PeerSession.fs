@@ -59,6 +59,10 @@ type internal PeerSession() =
     [<DefaultValue>]
     val mutable BadTags: int
 
+    /// When the first of them came.
+    [<DefaultValue>]
+    val mutable BadTagsSince: Instant
+
     /// Punts of each kind are rationed, so that a flood costs little.
     [<DefaultValue>]
     val mutable Failures: Ration

@@ -37,8 +37,6 @@ type State =
         Wanted: bool
         /// The peer asked for our public key since we began, so it could not answer our request.
         PeerLacksKey: bool
-        /// When the present run of bad tags began.
-        FailingSince: Instant
         /// The packet plane holds a session with the peer, current or retired.
         HasSession: bool
     }
@@ -55,8 +53,8 @@ type Way =
 
 /// Why the packet plane could not open one.
 type Failure =
-    /// The tag did not verify: the so manieth in a row.
-    | BadTag of inARow: int
+    /// The tag did not verify: the so manieth in a row, which began at `since`.
+    | BadTag of inARow: int * since: Instant
     | NoSession
     /// Anything that an intact session can suffer from: replays, contents that make no sense.
     | Harmless
@@ -106,7 +104,6 @@ let initial: State =
       AskAt = Instant.never
       Wanted = false
       PeerLacksKey = false
-      FailingSince = Instant.never
       HasSession = false }
 
 /// We can encrypt to the peer.
@@ -258,7 +255,6 @@ let private advance
     | ValueSome keys, _ ->
         struct ({ state with
                     Phase = Established(KeyChange.ofHandshake now progress.Attempt.Handshake)
-                    FailingSince = Instant.never
                     HasSession = true },
                 answers
                 @ [ StartSession(keys.Send, keys.Receive)
@@ -316,7 +312,7 @@ let private restart settings now entropy way (state: State) : struct (State * Ou
 
     let text = "Failed to decode " + carrier + " packet from " + settings.Label + ", restarting SPTPS"
 
-    let struct (state, outputs) = start settings now entropy { state with FailingSince = Instant.never }
+    let struct (state, outputs) = start settings now entropy state
 
     struct (state, line DebugLevel.protocol Priority.Error text :: outputs)
 
@@ -324,17 +320,10 @@ let private failed settings now entropy way failure (state: State) : struct (Sta
     let gotPacket text = line DebugLevel.traffic Priority.Debug ("Got packet from " + settings.Label + text)
 
     match failure, state.Phase with
-    | BadTag inARow, Established _ ->
-        let since =
-            if inARow <= 1 || state.FailingSince = Instant.never then
-                now
-            else
-                state.FailingSince
-
-        if inARow >= fewestBadTags && now >= Instant.add patience since && now >= state.RetryAt then
-            restart settings now entropy way state
-        else
-            struct ({ state with FailingSince = since }, [])
+    | BadTag(inARow, since), Established _ when
+        inARow >= fewestBadTags && now >= Instant.add patience since && now >= state.RetryAt
+        ->
+        restart settings now entropy way state
     | NoSession, Idle when now >= state.RetryAt && way = Udp ->
         let struct (state, outputs) = start settings now entropy state
         struct (state, gotPacket " but we haven't exchanged keys yet" :: outputs)

@@ -74,7 +74,8 @@ type private Side(number: int, knowsKey: bool, behaviour: Behaviour, send: int -
                     | ValueNone -> KeyExchange.Udp
 
                 match failure with
-                | BadTag inARow -> this.Step(now, KeyExchange.OpenFailed(way, KeyExchange.BadTag inARow))
+                | BadTag(inARow, since) ->
+                    this.Step(now, KeyExchange.OpenFailed(way, KeyExchange.BadTag(inARow, since)))
                 | NoSession -> this.Step(now, KeyExchange.OpenFailed(way, KeyExchange.NoSession))
                 | _ -> this.Step(now, KeyExchange.OpenFailed(way, KeyExchange.Harmless))
             | ProbeReceived _ -> this.Heard <- this.Heard + 1

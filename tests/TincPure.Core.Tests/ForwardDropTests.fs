@@ -52,8 +52,9 @@ let private frame (target: int) (size: int) =
     bytes
 
 /// What the peer would send: sealed by a session that holds the keys the other way round.
-let private sealedBy (from: int) (recordType: byte) (payload: byte[]) =
-    let session = TincPure.Sptps.Session(key (from + 10), key from, 16)
+let private remote (from: int) = TincPure.Sptps.Session(key (from + 10), key from, 16)
+
+let private sealedWith (session: TincPure.Sptps.Session) (from: int) (recordType: byte) (payload: byte[]) =
     let ids = if from = old then 0 else Datagram.idsSize
     let datagram = Array.zeroCreate<byte>(ids + payload.Length + TincPure.Sptps.Record.DatagramOverhead)
 
@@ -63,7 +64,11 @@ let private sealedBy (from: int) (recordType: byte) (payload: byte[]) =
     session.Seal(recordType, ReadOnlySpan payload, datagram.AsSpan ids) |> ignore
     datagram
 
-let private good () = sealedBy peerOfOurs 0uy (Array.skip Ethernet.headerSize (frame own 100))
+let private sealedBy (from: int) (recordType: byte) (payload: byte[]) = sealedWith (remote from) from recordType payload
+
+let private packet = Array.skip Ethernet.headerSize (frame own 100)
+
+let private good () = sealedBy peerOfOurs 0uy packet
 
 let private spoilt (datagram: byte[]) =
     let copy = Array.copy datagram
@@ -152,6 +157,29 @@ let ``a flood of garbage in a peer's name is counted to the last datagram, told 
     Assert.InRange(told, 1, 40)
     Assert.Single((fromSocket forwarder outbox (at 1001) 0 (endpoint peerOfOurs) (good ())).Frames)
     |> ignore
+
+[<Fact>]
+let ``of a flood of wrong tags beside valid datagrams no run is told that began before the last valid one`` () =
+    let struct (forwarder, outbox) = node ()
+    let session = remote peerOfOurs
+    let next () = sealedWith session peerOfOurs 0uy packet
+    let forged = spoilt (next ())
+    let receive now datagram = fromSocket forwarder outbox now 0 (endpoint peerOfOurs) datagram
+
+    let ages =
+        [ for tenth in 1..1000 do
+              let now = at (10 * tenth)
+              Assert.Single((receive now (next ())).Frames) |> ignore
+
+              for _ in 1..20 do
+                  for punt in (receive now forged).Punts do
+                      match punt with
+                      | OpenFailed(_, _, BadTag(_, since)) -> yield Instant.between since now
+                      | _ -> () ]
+
+    // Ten seconds, in each of which four failures are told.
+    Assert.InRange(ages.Length, 40, 44)
+    Assert.All(ages, fun age -> Assert.Equal(0L, age))
 
 [<Fact>]
 let ``what was dropped is part of the traffic report`` () =

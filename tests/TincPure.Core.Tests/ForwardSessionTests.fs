@@ -209,7 +209,7 @@ let ``a replaced session receives for 30 seconds or until the new one does`` () 
     Assert.Single((b.Get(at 22, alice, fresh)).Frames) |> ignore
     let refused = b.Get(at 23, alice, second)
     Assert.Empty refused.Frames
-    Assert.Equal<Punt list>([ OpenFailed(alice, ValueNone, BadTag 1) ], refused.Punts)
+    Assert.Equal<Punt list>([ OpenFailed(alice, ValueNone, BadTag(1, at 23)) ], refused.Punts)
 
     let c, d = pair ()
     let late = datagram (c.Read(at 1, frame alice bob [| 1uy |]))
@@ -278,7 +278,7 @@ let ``forged datagrams from elsewhere do not count against the session`` () =
     let forged = datagram (a.Read(at 1, frame alice bob [| 1uy |]))
     forged[20] <- forged[20] ^^^ 1uy
     Assert.Equal<Punt list>([ UnknownSource(endpoint 66, forged.Length) ], (b.Get(at 1, 66, forged)).Punts)
-    Assert.Equal<Punt list>([ OpenFailed(alice, ValueNone, BadTag 1) ], (b.Get(at 1, alice, forged)).Punts)
+    Assert.Equal<Punt list>([ OpenFailed(alice, ValueNone, BadTag(1, at 1)) ], (b.Get(at 1, alice, forged)).Punts)
 
 [<Fact>]
 let ``a flood of garbage is reported a few times a second`` () =

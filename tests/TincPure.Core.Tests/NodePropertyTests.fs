@@ -120,7 +120,8 @@ let private report (peer: int) : Gen<Punt> =
           anyBytes |> Gen.map (fun bytes -> HandshakeSealed(peer, bytes))
           anyBytes |> Gen.map (fun bytes -> HandshakeOpened(peer, bytes))
           Gen.constant (DataOpened(peer, Carrier.RawTcp))
-          Gen.choose (1, 9) |> Gen.map (fun run -> OpenFailed(peer, ValueNone, OpenFailure.BadTag run))
+          Gen.choose (1, 9)
+          |> Gen.map (fun run -> OpenFailed(peer, ValueNone, OpenFailure.BadTag(run, Instant.never)))
           Gen.constant (OpenFailed(peer, ValueSome Carrier.KeyAnswer, OpenFailure.NoSession))
           Gen.map (fun source -> SourceMoved(peer, source, 0)) source
           anyBytes |> Gen.map (fun frame -> FrameOverTcp(peer, frame))

@@ -76,6 +76,7 @@ type Side(settings: Settings, seed: int) =
     member val Retired: Session voption = ValueNone with get, set
     member val NextNumber = 2u with get, set
     member val BadTags = 0 with get, set
+    member val BadTagsSince = Instant.never with get, set
     member val Failures = 0 with get, set
     member val Sent = 0 with get, set
     member val Delivered = 0 with get, set
@@ -178,9 +179,12 @@ type Pair(network: Network, a: Side, b: Side) =
                     side.Delivered <- side.Delivered + 1
         | _ when side.Retired |> ValueOption.exists fits -> side.Delivered <- side.Delivered + 1
         | ValueSome _ ->
+            if side.BadTags = 0 then
+                side.BadTagsSince <- now
+
             side.BadTags <- side.BadTags + 1
             side.Failures <- side.Failures + 1
-            feed side (OpenFailed(way, BadTag side.BadTags))
+            feed side (OpenFailed(way, BadTag(side.BadTags, side.BadTagsSince)))
         | ValueNone ->
             side.Failures <- side.Failures + 1
             feed side (OpenFailed(way, NoSession))

@@ -140,12 +140,13 @@ let ``what is in flight when a session is replaced still arrives`` () =
     let struct (pair, a, b) = makePair (perfect 1)
     pair.Feed(a, Want)
     pair.RunFor 20_000
-    pair.Feed(b, OpenFailed(Udp, BadTag 1))
+    let since = pair.Now
+    pair.Feed(b, OpenFailed(Udp, BadTag(1, since)))
     pair.RunFor 5_000
     // Both have just sent something when beta loses patience.
     pair.SendData a
     pair.SendData b
-    pair.Feed(b, OpenFailed(Udp, BadTag 3))
+    pair.Feed(b, OpenFailed(Udp, BadTag(3, since)))
     Assert.False(hasKey b.State)
     pair.RunFor 1000
     Assert.True(agree a b)
@@ -158,18 +159,21 @@ let ``only a long run of bad tags restarts a session, and not at once again`` ()
     pair.Feed(a, Want)
     pair.RunFor 20_000
     let mutable run = 0
+    let mutable since = pair.Now
 
     let badTag () =
         run <- run + 1
-        pair.Feed(a, OpenFailed(Udp, BadTag run))
+        pair.Feed(a, OpenFailed(Udp, BadTag(run, since)))
 
     for _ in 1..100 do
         badTag ()
 
     Assert.True(hasKey a.State)
 
-    // Something valid in between, as the packet plane knows it, starts the run anew.
-    run <- 0
+    // Something valid in between starts the run anew, as the packet plane knows: of a flood it does not tell every single one.
+    pair.RunFor 60_000
+    run <- 1000
+    since <- pair.Now
 
     for _ in 1..49 do
         badTag ()
@@ -312,7 +316,11 @@ let ``whatever arrives, starts stay rare`` () =
               Gen.map AnswerReceived datagram
               Gen.map HandshakeOpened bytes
               Gen.map HandshakeSealed bytes
-              Gen.map2 (fun way run -> OpenFailed(way, BadTag run)) way (Gen.choose (1, 100))
+              Gen.map3
+                  (fun way run since -> OpenFailed(way, BadTag(run, Instant(int64 since * Instant.second))))
+                  way
+                  (Gen.choose (1, 100))
+                  (Gen.choose (999_990, 1_000_100))
               Gen.map (fun way -> OpenFailed(way, NoSession)) way
               Gen.constant Rekey
               Gen.constant PeerKeyLearned
