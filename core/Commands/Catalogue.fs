@@ -131,7 +131,8 @@ let all: Command list =
             "RX, TX   bytes from the node and to it."
             "VERSION  1.0 or 1.1, and the protocol version from which that follows: no tinc tells others which program it is."
             "SINCE    the time since it went up or down."
-            "ADDRESS  where its datagrams go to and come from." ]
+            "ADDRESS  where its datagrams go to and come from."
+            "Below, what came in and was dropped, if anything was, by cause. A stock tincd does not tell." ]
       command "ping" "NODE" Node "Measure the way to a node, leg by leg."
       |> having
           [ valued "-c" "COUNT" "Stop after so many rounds."

@@ -27,6 +27,7 @@ type Request =
     | DumpPaths = 100
     | Ping = 101
     | Events = 102
+    | DumpDrops = 103
 
 /// The file by which a daemon is found.
 type PidFile = { Pid: int; Cookie: string; Host: string; Port: string }

@@ -39,6 +39,40 @@ let parsePath (fields: string list) : struct (string * Path) voption =
         | _ -> ValueNone
     | [] -> ValueNone
 
+/// What a daemon of ours tells of packets that it let go.
+type Drop =
+    {
+        /// A word with underscores.
+        Cause: string
+        Count: int64
+    }
+
+/// The fields of an item of the dump of drops.
+let parseDrop (fields: string list) : Drop voption =
+    match fields with
+    | cause :: count :: _ ->
+        match Int64.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, count -> ValueSome { Cause = cause; Count = count }
+        | _ -> ValueNone
+    | _ -> ValueNone
+
+/// The line about what was dropped, the most frequent first; none if nothing was.
+let dropped (drops: Drop list) : string voption =
+    let text (count: int64) = count.ToString("N0", CultureInfo.InvariantCulture)
+
+    match drops |> List.filter (fun drop -> drop.Count > 0L) |> List.sortByDescending _.Count with
+    | [] -> ValueNone
+    | seen ->
+        let total = seen |> List.sumBy _.Count
+        let causes = seen |> List.map (fun drop -> text drop.Count + " " + drop.Cause.Replace('_', ' '))
+
+        ValueSome(
+            "dropped: "
+            + text total
+            + (if total = 1L then " packet: " else " packets: ")
+            + String.Join(", ", causes)
+        )
+
 /// How packets to a node travel.
 type How =
     | Ourselves
@@ -176,8 +210,8 @@ let table (now: int64) (paths: Map<string, Path>) (nodes: Node list) : struct (b
         peers
         rows.Tail
 
-/// The peers as JSON.
-let json (now: int64) (paths: Map<string, Path>) (nodes: Node list) : Json.Json list =
+/// The peers and what was dropped, by cause, as JSON. `drops` is empty if the daemon does not tell of them.
+let json (now: int64) (paths: Map<string, Path>) (drops: Drop list) (nodes: Node list) : Json.Json =
     let orNull (json: 'a -> Json.Json) (value: 'a voption) =
         match value with
         | ValueSome value -> json value
@@ -206,4 +240,9 @@ let json (now: int64) (paths: Map<string, Path>) (nodes: Node list) : Json.Json 
               "host", Json.Text node.Host
               "port", Json.Text node.Port ]
 
-    nodes |> List.filter isPeer |> List.map peer
+    let dropped =
+        match drops with
+        | [] -> Json.Null
+        | drops -> Json.Object [ for drop in drops -> drop.Cause, Json.Number drop.Count ]
+
+    Json.Object [ "peers", Json.List(nodes |> List.filter isPeer |> List.map peer); "dropped", dropped ]

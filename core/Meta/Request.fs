@@ -137,5 +137,8 @@ module ControlRequest =
     let ping = 101
     let events = 102
 
+    /// How often something that came in was dropped, by cause.
+    let dumpDrops = 103
+
     /// The answer to a sub-request that does not exist.
     let invalid = -1

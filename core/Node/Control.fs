@@ -117,8 +117,34 @@ let isWaiting (turn: Turn) (id: ConnectionId) : bool =
     turn.Node.PendingDumps |> List.exists (fun (_, waiting, _) -> waiting = id)
     || List.contains id turn.Node.PendingReloads
 
+/// Of everything that came in and was dropped, how often: `18 103 CAUSE NUMBER` for each cause that there is.
+let private dumpDrops (turn: Turn) (id: ConnectionId) (drops: int64[]) =
+    let sub = ControlRequest.dumpDrops
+
+    for cause in 0 .. drops.Length - 1 do
+        reply turn id [ sub.ToString(); DropCause.name (enum cause); drops[cause].ToString() ]
+
+    endOfDump turn id sub
+
+/// A line for each node, in which there is what was counted for it.
+let private dumpCounted (turn: Turn) (id: ConnectionId) (sub: int) (counts: TrafficCount[]) =
+    let byPeer = Map.ofArray [| for count in counts -> count.Peer, count |]
+
+    let traffic index =
+        match byPeer.TryFind index with
+        | Some count -> count
+        // Whoever had no traffic is not in the report.
+        | None -> { Peer = index; InPackets = 0L; InBytes = 0L; OutPackets = 0L; OutBytes = 0L }
+
+    let dump = if sub = ControlRequest.dumpNodes then dumpNode else dumpTraffic
+
+    for index in Topology.nodes turn.Node.Topology do
+        dump turn id traffic (turn.Peer index)
+
+    endOfDump turn id sub
+
 /// The packet plane has counted; the dump that waits for it can be written. Says who waited.
-let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : ConnectionId voption =
+let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) (drops: int64[]) : ConnectionId voption =
     match turn.Node.PendingDumps |> List.tryFind (fun (waiting, _, _) -> waiting = token) with
     | None -> ValueNone
     | Some(_, id, sub) ->
@@ -126,20 +152,11 @@ let trafficCounted (turn: Turn) (token: int) (counts: TrafficCount[]) : Connecti
             { turn.Node with
                 PendingDumps = turn.Node.PendingDumps |> List.filter (fun (waiting, _, _) -> waiting <> token) }
 
-        let byPeer = Map.ofArray [| for count in counts -> count.Peer, count |]
+        if sub = ControlRequest.dumpDrops then
+            dumpDrops turn id drops
+        else
+            dumpCounted turn id sub counts
 
-        let traffic index =
-            match byPeer.TryFind index with
-            | Some count -> count
-            // Whoever had no traffic is not in the report.
-            | None -> { Peer = index; InPackets = 0L; InBytes = 0L; OutPackets = 0L; OutBytes = 0L }
-
-        let dump = if sub = ControlRequest.dumpNodes then dumpNode else dumpTraffic
-
-        for index in Topology.nodes turn.Node.Topology do
-            dump turn id traffic (turn.Peer index)
-
-        endOfDump turn id sub
         ValueSome id
 
 let private askTraffic (turn: Turn) (id: ConnectionId) (sub: int) =
@@ -347,7 +364,7 @@ let request (turn: Turn) (id: ConnectionId) (sub: int) (arguments: string) : uni
         turn.Node <- { turn.Node with PendingReloads = id :: turn.Node.PendingReloads }
 
         turn.Emit ReadConfiguration
-    elif sub = ControlRequest.dumpNodes || sub = ControlRequest.dumpTraffic then
+    elif sub = ControlRequest.dumpNodes || sub = ControlRequest.dumpTraffic || sub = ControlRequest.dumpDrops then
         askTraffic turn id sub
     elif sub = ControlRequest.dumpEdges then
         dumpEdges turn id

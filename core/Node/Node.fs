@@ -281,7 +281,7 @@ let private punted (turn: Turn) (punt: Punt) =
         )
     | Traffic(token, counts, drops) ->
         if not (LogDump.counted turn token counts drops) then
-            match Control.trafficCounted turn token counts with
+            match Control.trafficCounted turn token counts drops with
             | ValueSome id -> Dispatch.pump turn id
             | ValueNone -> ()
     | Captured frame -> Control.frameCaptured turn frame

@@ -29,6 +29,21 @@ module DropCause =
 
     let count = 11
 
+    /// A word of the control protocol, which people read with spaces in place of underscores. `18 103` lists them in order.
+    let name (cause: DropCause) : string =
+        match cause with
+        | DropCause.BadOffload -> "bad_offload"
+        | DropCause.LongFrame -> "long_frame"
+        | DropCause.Empty -> "empty"
+        | DropCause.Short -> "too_short"
+        | DropCause.Long -> "too_long"
+        | DropCause.BadGluing -> "bad_gluing"
+        | DropCause.Stranger -> "strangers"
+        | DropCause.BadTag -> "wrong_tag"
+        | DropCause.Replayed -> "replayed_or_late"
+        | DropCause.Senseless -> "senseless"
+        | _ -> "no_room"
+
     /// What was dropped, for people.
     let text (cause: DropCause) : string =
         match cause with

@@ -203,6 +203,22 @@ let ``Every command is for a half, and a whole packet plane takes all`` () =
     )
 
 [<Fact>]
+let ``What either half has dropped is counted together`` () =
+    let halves = Halves()
+    halves.Apply(at 0, Publish(ForwardPropertyTests.table Mode.Router 0)) |> ignore
+    halves.FromDevice(at 1, Array.zeroCreate 3000) |> ignore
+    halves.FromSocket(at 1, endpoint 1, Array.zeroCreate 0) |> ignore
+    halves.FromSocket(at 1, endpoint 77, Array.zeroCreate 500) |> ignore
+
+    match (halves.Apply(at 2, ReportTraffic 5)).Punts with
+    | [ Traffic(5, _, drops) ] ->
+        let seen =
+            [ for cause in [ DropCause.LongFrame; DropCause.Empty; DropCause.Stranger ] -> drops[int cause] ]
+        Assert.Equal<int64 list>([ 1L; 1L; 1L ], seen)
+        Assert.Equal(3L, Array.sum drops)
+    | punts -> failwith (string punts)
+
+[<Fact>]
 let ``The longest payload that came of late is known to the half that tells of it`` () =
     let halves = Halves()
     let fib = ForwardPropertyTests.table Mode.Router 0

@@ -33,6 +33,9 @@ let textOn (rig: Rig) (id: ConnectionId) = Encoding.UTF8.GetString(rig.SentOn id
 let private linesOn (rig: Rig) (id: ConnectionId) =
     (textOn rig id).Split('\n', StringSplitOptions.RemoveEmptyEntries) |> List.ofArray
 
+/// What the packet plane of these tests has dropped: of each cause one more than of the one before.
+let private drops = Array.init DropCause.count int64
+
 /// The lines that a request is answered with. Counts of packets come from a packet plane that has seen node 1.
 let ask (rig: Rig) (id: ConnectionId) (request: string) : string list =
     rig.Forget()
@@ -49,7 +52,7 @@ let ask (rig: Rig) (id: ConnectionId) (request: string) : string list =
                      OutPackets = 3L
                      OutBytes = 5000000000L } |]
 
-            rig.Feed(Punted(Traffic(token, counts, [||])))
+            rig.Feed(Punted(Traffic(token, counts, drops)))
         | _ -> ()
 
     linesOn rig id
@@ -166,6 +169,26 @@ let ``traffic is dumped by name`` () =
     )
 
 [<Fact>]
+let ``what was dropped is dumped by cause`` () =
+    let rig = begun ()
+
+    Assert.Equal<string list>(
+        [ "18 103 bad_offload 0"
+          "18 103 long_frame 1"
+          "18 103 empty 2"
+          "18 103 too_short 3"
+          "18 103 too_long 4"
+          "18 103 bad_gluing 5"
+          "18 103 strangers 6"
+          "18 103 wrong_tag 7"
+          "18 103 replayed_or_late 8"
+          "18 103 senseless 9"
+          "18 103 no_room 10"
+          "18 103" ],
+        ask rig (client rig) "18 103"
+    )
+
+[<Fact>]
 let ``a client that leaves before the counts come is not missed`` () =
     let rig = begun ()
     let control = client rig
@@ -186,7 +209,7 @@ let ``requests that nobody carries out are answered with -1`` () =
     let rig = begun ()
     let control = client rig
 
-    for request in [ "18 2"; "18 7"; "18 11 fake"; "18 99"; "18 -5" ] do
+    for request in [ "18 2"; "18 7"; "18 11 fake"; "18 99"; "18 104"; "18 -5" ] do
         Assert.Equal<string list>([ "18 -1" ], ask rig control request)
 
 [<Fact>]

@@ -88,14 +88,43 @@ let ``status tells in one line each how the peers are reached`` () =
         lines Map.empty
     )
 
-    use json = JsonDocument.Parse(Json.printLines (PeerStatus.json 1090L paths [ own; beta ]))
-    let peer = json.RootElement[0]
+    use json = JsonDocument.Parse(Json.print (PeerStatus.json 1090L paths [] [ own; beta ]))
+    let peer = json.RootElement.GetProperty("peers")[0]
     Assert.Equal("direct UDP", peer.GetProperty("how").GetString())
     Assert.Equal(3, peer.GetProperty("loss_percent").GetInt32())
     Assert.Equal(3700, peer.GetProperty("key_age_seconds").GetInt32())
     Assert.Equal(0.9, peer.GetProperty("meta_rtt_ms").GetDouble())
     Assert.Equal(JsonValueKind.Null, peer.GetProperty("program").ValueKind)
     Assert.Equal("17.7", peer.GetProperty("protocol").GetString())
+
+let private drops (lines: string list) =
+    lines
+    |> List.map (fun line ->
+        match Control.parseItem Control.Request.DumpDrops line |> Result.map PeerStatus.parseDrop with
+        | Ok(ValueSome drop) -> drop
+        | _ -> failwith line)
+
+[<Fact>]
+let ``status tells what was dropped, the most frequent first, and nothing where nothing was`` () =
+    let seen = drops [ "18 103 empty 0"; "18 103 strangers 34"; "18 103 wrong_tag 1200" ]
+    Assert.Equal(ValueSome "dropped: 1,234 packets: 1,200 wrong tag, 34 strangers", PeerStatus.dropped seen)
+    Assert.Equal(ValueSome "dropped: 1 packet: 1 empty", PeerStatus.dropped (drops [ "18 103 empty 1" ]))
+    Assert.Equal(ValueNone, PeerStatus.dropped (drops [ "18 103 empty 0" ]))
+    Assert.Equal(ValueNone, PeerStatus.dropped [])
+
+    for bad in [ [ "empty" ]; [ "empty"; "-1" ]; [ "empty"; "x" ]; [] ] do
+        Assert.True(ValueOption.isNone (PeerStatus.parseDrop bad))
+
+    use json = JsonDocument.Parse(Json.print (PeerStatus.json 1090L Map.empty seen [ own; beta ]))
+    let dropped = json.RootElement.GetProperty "dropped"
+    Assert.Equal<string list>(
+        [ "empty 0"; "strangers 34"; "wrong_tag 1200" ],
+        [ for cause in dropped.EnumerateObject() -> cause.Name + " " + cause.Value.GetRawText() ]
+    )
+
+    // A stock daemon does not tell.
+    use json = JsonDocument.Parse(Json.print (PeerStatus.json 1090L Map.empty [] [ own; beta ]))
+    Assert.Equal(JsonValueKind.Null, (json.RootElement.GetProperty "dropped").ValueKind)
 
 let private why address =
     match Why.explain address picture.Nodes picture.Subnets with

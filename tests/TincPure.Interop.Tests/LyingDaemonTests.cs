@@ -66,6 +66,7 @@ public sealed class LyingDaemonTests : IDisposable
     [LabTheory]
     [InlineData("status", "18 3 alpha 000000000000 MYSELF port 655 0 0 0 0 700000c 58 alpha alpha 0 1518 0 1518 0 -1 0 0 0 0\n18 3\n", "Error receiving dump.")]
     [InlineData("status", "18 3\n18 100 alpha 1\n", "Unable to parse path dump from tincd.")]
+    [InlineData("status", "18 3\n18 100\n18 103 empty x\n", "Unable to parse drop dump from tincd.")]
     [InlineData("status", "18 -1\n", "Unable to parse dump from tincd.")]
     [InlineData("ping b", "", "Lost connection to tincd.")]
     [InlineData("ping b", "18 101 1 meta b sent\n", "Lost connection to tincd.")]

@@ -32,25 +32,34 @@ internal sealed class Dumps(ControlConnection daemon)
         Read(Control.Request.DumpTraffic, "", Top.parseSample, _ => "Unable to parse dump from tincd.");
 
     /// <summary>What daemons of ours tell of the ways to the nodes, by name; empty for others.</summary>
-    public FSharpMap<string, PeerStatus.Path> Paths()
-    {
-        try
-        {
-            return MapModule.OfSeq(
-                Read(Control.Request.DumpPaths, "", PeerStatus.parsePath, _ => "Unable to parse path dump from tincd.")
-                    .Select(item => Tuple.Create(item.Item1, item.Item2)));
-        }
-        catch (RefusedException)
-        {
-            return MapModule.Empty<string, PeerStatus.Path>();
-        }
-    }
+    public FSharpMap<string, PeerStatus.Path> Paths() =>
+        MapModule.OfSeq(
+            ReadIfTold(Control.Request.DumpPaths, PeerStatus.parsePath, _ => "Unable to parse path dump from tincd.")
+                .Select(item => Tuple.Create(item.Item1, item.Item2)));
+
+    /// <summary>How often daemons of ours let something go, by cause; empty for others.</summary>
+    public IReadOnlyList<PeerStatus.Drop> Drops() =>
+        ReadIfTold(Control.Request.DumpDrops, PeerStatus.parseDrop, _ => "Unable to parse drop dump from tincd.");
 
     /// <summary>Everything at once.</summary>
     public Events.Picture Picture() =>
         new(
             ListModule.OfSeq(Nodes()), ListModule.OfSeq(Edges()), ListModule.OfSeq(Subnets()),
             ListModule.OfSeq(Connections()));
+
+    /// <summary>A dump that only daemons of ours give; nothing from others.</summary>
+    private List<T> ReadIfTold<T>(
+        Control.Request request, Func<FSharpList<string>, FSharpValueOption<T>> parse, Func<string, string> failure)
+    {
+        try
+        {
+            return Read(request, "", parse, failure);
+        }
+        catch (RefusedException)
+        {
+            return [];
+        }
+    }
 
     /// <exception cref="DumpException">The daemon went away or said something else.</exception>
     private List<T> Read<T>(

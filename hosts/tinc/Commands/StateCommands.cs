@@ -35,6 +35,7 @@ internal static class StateCommands
     {
         var nodes = ListModule.OfSeq(dumps.Nodes());
         var paths = dumps.Paths();
+        var drops = ListModule.OfSeq(dumps.Drops());
         var now = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         var colour = session.Terminal.OutputTakesColour;
         if (switches.Has("--watch") && colour)
@@ -42,13 +43,15 @@ internal static class StateCommands
 
         if (switches.Json)
         {
-            session.Print(PeerStatus.json(now, paths, nodes));
+            session.Print(PeerStatus.json(now, paths, drops, nodes));
         }
         else
         {
             foreach (var (reachable, text) in PeerStatus.table(now, paths, nodes))
                 session.Terminal.WriteLine(
                     colour && reachable.IsSome ? (reachable.Value ? Green : Red) + text + Normal : text);
+            if (PeerStatus.dropped(drops) is { IsSome: true } dropped)
+                session.Terminal.WriteLine(dropped.Value);
         }
 
         session.Terminal.Flush();

@@ -9,6 +9,9 @@ public static class ControlClient
 {
     public const int DumpNodes = 3, DumpEdges = 4, DumpSubnets = 5, DumpConnections = 6;
 
+    /// <summary>Of ours alone.</summary>
+    public const int DumpDrops = 103;
+
     private const int PurgeUnreachable = 8, SetDebugLevel = 9;
 
     /// <summary>The lines of a dump.</summary>
