@@ -12,6 +12,7 @@ public class RefusalTests(ITestOutputHelper output)
 
     [LabTheory]
     [InlineData(Refused.Nothing)]
+    [InlineData(Refused.DeviceHeaders)]
     [InlineData(Refused.DeviceOffloads)]
     [InlineData(Refused.DeviceUdpOffloads)]
     [InlineData(Refused.Runs | Refused.Gluing)]
@@ -20,7 +21,7 @@ public class RefusalTests(ITestOutputHelper output)
     {
         await using Mesh mesh = Pairing.OursCallsOurs.Build($"refused{(int)refused}");
         (Node a, Node b) = (mesh["a"], mesh["b"]);
-        foreach (Node node in mesh.Nodes.Reverse()) Refusals.Start(refused, () => node.Start());
+        HeaderJudge?[] judges = [.. mesh.Nodes.Reverse().Select(node => Refusals.Start(refused, () => node.Start()))];
         await mesh.EveryoneReachesEveryone(TimeSpan.FromSeconds(30));
         await mesh.Settle(a, b, TimeSpan.FromSeconds(30));
         foreach (Node node in mesh.Nodes) node.SetDebug(0);
@@ -36,7 +37,10 @@ public class RefusalTests(ITestOutputHelper output)
 
         int sentWhole = into.Seen.Count(written => RawPacket.IsSuper(written)), cameWhole = outOf.Seen.Count(written => RawPacket.IsSuper(written));
         output.WriteLine($"{refused}: {sentWhole} super-packets in, {cameWhole} out; datagrams of up to {longest.Bytes} bytes");
-        bool hasDevice = !refused.HasFlag(Refused.DeviceOffloads), hasRuns = hasDevice && !refused.HasFlag(Refused.Runs);
+        bool hasDevice = (refused & (Refused.DeviceOffloads | Refused.DeviceHeaders)) == 0, hasRuns = hasDevice && !refused.HasFlag(Refused.Runs);
+        // Each daemon has asked for headers once, and then not again.
+        int? refusals = refused.HasFlag(Refused.DeviceHeaders) ? 1 : null;
+        Assert.All(judges, judge => Assert.Equal(refusals, judge?.Refused));
         if (hasDevice) Assert.InRange(sentWhole, 10, int.MaxValue);
         else Assert.Equal(0, sentWhole);
         if (hasRuns) Assert.InRange(longest.Bytes, LinkMtu + 1, int.MaxValue);
