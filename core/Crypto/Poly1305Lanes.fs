@@ -74,20 +74,43 @@ let private join (a0: uint64) (a1: uint64) (a2: uint64) (a3: uint64) (a4: uint64
     let a3 = a3 &&& limb
     struct (a0 ||| (a1 <<< 26) ||| (a2 <<< 52), (a2 >>> 12) ||| (a3 <<< 14) ||| (a4 <<< 40), a4 >>> 24)
 
-/// The accumulator after whole blocks. The first group is what they are more than a multiple of `lanes`, behind blocks that
-/// count nothing: `firstTops` has the bit behind 16 bytes in the lanes that have a block. Vectors have `lanes` lanes of 64 bits.
-let inline private accumulate
+let inline private room (words: int) = NativePtr.stackalloc<uint64> words
+
+/// Copies the blocks of the first group, as the tag takes them, behind ones of zeros; as many zeros follow.
+let private stage
+    (pass: int)
+    (source: ReadOnlySpan<byte>)
+    (stream: ReadOnlySpan<byte>)
+    (target: Span<byte>)
+    (staged: nativeptr<byte>)
+    (size: int)
+    =
+    let room = Span<byte>(NativePtr.toVoidPtr staged, 2 * size)
+    room.Clear()
+    let into = room.Slice(size - source.Length)
+
+    if pass <> Pass.seal then
+        source.CopyTo into
+
+    if pass <> Pass.tag then
+        Bytes.xor source stream target
+
+    if pass = Pass.seal then
+        target.Slice(0, source.Length).CopyTo into
+
+/// The accumulator after whole blocks, from zero on, and what `pass` makes of them. Vectors have `lanes` lanes of 64 bits.
+///
+/// The first group is what the blocks are more than a multiple of `lanes`, behind blocks that count nothing: `topsFrom n` has
+/// the bit behind 16 bytes in the lanes of the blocks of a group from `n` on.
+let inline private absorb
     (pass: int)
     (lanes: int)
-    (groups: int)
-    (firstGroup: nativeptr<byte>)
-    (firstStream: nativeptr<byte>)
-    (firstTarget: nativeptr<byte>)
-    (source: nativeptr<byte>)
-    (stream: nativeptr<byte>)
-    (target: nativeptr<byte>)
-    (powers: nativeptr<uint64>)
-    firstTops
+    (r0: uint64)
+    (r1: uint64)
+    (source: ReadOnlySpan<byte>)
+    (stream: ReadOnlySpan<byte>)
+    (target: Span<byte>)
+    ([<InlineIfLambda>] topsFrom: int -> 'vector)
     ([<InlineIfLambda>] load: nativeptr<byte> -> int -> 'vector)
     ([<InlineIfLambda>] store: 'vector -> nativeptr<byte> -> int -> unit)
     ([<InlineIfLambda>] all: uint64 -> 'vector)
@@ -99,8 +122,23 @@ let inline private accumulate
     ([<InlineIfLambda>] right: 'vector -> int -> 'vector)
     ([<InlineIfLambda>] multiply: 'vector -> 'vector -> 'vector)
     =
-    let limb = all 0x3ffffffUL
     let groupSize = lanes * blockSize
+    let powers = room (3 * lanes)
+    writePowers r0 r1 lanes powers
+    let blocks = source.Length / blockSize
+    let groups = (blocks + lanes - 1) / lanes
+    let ahead = blocks % lanes
+    let isWhole = (ahead = 0)
+    let count = ahead * blockSize
+    let staged: nativeptr<byte> = NativePtr.ofVoidPtr (NativePtr.toVoidPtr (room (4 * lanes)))
+
+    if not isWhole then
+        stage pass (source.Slice(0, count)) stream target staged groupSize
+
+    use source = fixed &source.GetPinnableReference()
+    use stream = fixed &stream.GetPinnableReference()
+    use target = fixed &target.GetPinnableReference()
+    let limb = all 0x3ffffffUL
     let wordSize = groupSize / 2
 
     // Limbs of the powers that the lanes are multiplied by at last.
@@ -128,11 +166,11 @@ let inline private accumulate
     let mutable h2 = all 0UL
     let mutable h3 = all 0UL
     let mutable h4 = all 0UL
-    let mutable from = firstGroup
-    let mutable mask = firstStream
-    let mutable into = firstTarget
-    let mutable next = 0
-    let mutable tops = firstTops
+    let mutable from = if isWhole then source else staged
+    let mutable mask = if isWhole then stream else NativePtr.add staged groupSize
+    let mutable into = if isWhole then target else staged
+    let mutable next = if isWhole then groupSize else count
+    let mutable tops = topsFrom (if isWhole then 0 else lanes - ahead)
 
     for group in 1..groups do
         let mutable a = load from 0
@@ -199,74 +237,24 @@ let inline private accumulate
 
     join (sum h0) (sum h1) (sum h2) (sum h3) (sum h4)
 
-let inline private room (words: int) = NativePtr.stackalloc<uint64> words
-
-/// Copies the blocks of the first group, as the tag takes them, behind ones of zeros; as many zeros follow.
-let private stage
-    (pass: int)
-    (source: ReadOnlySpan<byte>)
-    (stream: ReadOnlySpan<byte>)
-    (target: Span<byte>)
-    (staged: nativeptr<byte>)
-    (size: int)
-    =
-    let room = Span<byte>(NativePtr.toVoidPtr staged, 2 * size)
-    room.Clear()
-    let into = room.Slice(size - source.Length)
-
-    if pass <> Pass.seal then
-        source.CopyTo into
-
-    if pass <> Pass.tag then
-        Bytes.xor source stream target
-
-    if pass = Pass.seal then
-        target.Slice(0, source.Length).CopyTo into
-
 /// 512-bit registers: eight blocks.
 module Wide =
 
-    let inline private absorb
-        (pass: int)
-        (r0: uint64)
-        (r1: uint64)
-        (source: ReadOnlySpan<byte>)
-        (stream: ReadOnlySpan<byte>)
-        (target: Span<byte>)
-        =
-        let powers = room 24
-        writePowers r0 r1 8 powers
-        let blocks = source.Length / blockSize
-        let ahead = blocks % 8
-        let count = ahead * blockSize
-        let staged: nativeptr<byte> = NativePtr.ofVoidPtr (NativePtr.toVoidPtr (room 32))
-
-        if ahead > 0 then
-            stage pass (source.Slice(0, count)) stream target staged 128
-
-        use source = fixed &source.GetPinnableReference()
-        use stream = fixed &stream.GetPinnableReference()
-        use target = fixed &target.GetPinnableReference()
-        let isWhole = (ahead = 0)
-        let second = if isWhole then 128 else count
-        let places = Vector512.Create(0UL, 4UL, 1UL, 5UL, 2UL, 6UL, 3UL, 7UL)
-        let begins = if isWhole then 0 else 8 - ahead
-        let tops =
-            Vector512.GreaterThanOrEqual(places, Vector512.Create(uint64 begins))
-            &&& Vector512.Create(1UL <<< 24)
-
-        accumulate
+    let inline private absorb pass r0 r1 source stream target =
+        absorb
             pass
             8
-            ((blocks + 7) / 8)
-            (if isWhole then source else staged)
-            (if isWhole then stream else NativePtr.add staged 128)
-            (if isWhole then target else staged)
-            (NativePtr.add source second)
-            (NativePtr.add stream second)
-            (NativePtr.add target second)
-            powers
-            tops
+            r0
+            r1
+            source
+            stream
+            target
+            (fun begins ->
+                Vector512.GreaterThanOrEqual(
+                    Vector512.Create(0UL, 4UL, 1UL, 5UL, 2UL, 6UL, 3UL, 7UL),
+                    Vector512.Create(uint64 begins)
+                )
+                &&& Vector512.Create(1UL <<< 24))
             (fun from offset -> Vector512.Load(NativePtr.add from offset).AsUInt64())
             (fun value into offset -> Vector512.Store(value.AsByte(), NativePtr.add into offset))
             (fun value -> Vector512.Create(value))
@@ -293,47 +281,18 @@ module Wide =
 /// 256-bit registers: four blocks.
 module Middle =
 
-    let inline private absorb
-        (pass: int)
-        (r0: uint64)
-        (r1: uint64)
-        (source: ReadOnlySpan<byte>)
-        (stream: ReadOnlySpan<byte>)
-        (target: Span<byte>)
-        =
-        let powers = room 12
-        writePowers r0 r1 4 powers
-        let blocks = source.Length / blockSize
-        let ahead = blocks % 4
-        let count = ahead * blockSize
-        let staged: nativeptr<byte> = NativePtr.ofVoidPtr (NativePtr.toVoidPtr (room 16))
-
-        if ahead > 0 then
-            stage pass (source.Slice(0, count)) stream target staged 64
-
-        use source = fixed &source.GetPinnableReference()
-        use stream = fixed &stream.GetPinnableReference()
-        use target = fixed &target.GetPinnableReference()
-        let isWhole = (ahead = 0)
-        let second = if isWhole then 64 else count
-        let places = Vector256.Create(0UL, 2UL, 1UL, 3UL)
-        let begins = if isWhole then 0 else 4 - ahead
-        let tops =
-            Vector256.GreaterThanOrEqual(places, Vector256.Create(uint64 begins))
-            &&& Vector256.Create(1UL <<< 24)
-
-        accumulate
+    let inline private absorb pass r0 r1 source stream target =
+        absorb
             pass
             4
-            ((blocks + 3) / 4)
-            (if isWhole then source else staged)
-            (if isWhole then stream else NativePtr.add staged 64)
-            (if isWhole then target else staged)
-            (NativePtr.add source second)
-            (NativePtr.add stream second)
-            (NativePtr.add target second)
-            powers
-            tops
+            r0
+            r1
+            source
+            stream
+            target
+            (fun begins ->
+                Vector256.GreaterThanOrEqual(Vector256.Create(0UL, 2UL, 1UL, 3UL), Vector256.Create(uint64 begins))
+                &&& Vector256.Create(1UL <<< 24))
             (fun from offset -> Vector256.Load(NativePtr.add from offset).AsUInt64())
             (fun value into offset -> Vector256.Store(value.AsByte(), NativePtr.add into offset))
             (fun value -> Vector256.Create(value))
