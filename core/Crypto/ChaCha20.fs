@@ -86,6 +86,63 @@ let inline private twentyRounds
 
     struct (a0 + a, b0 + b, c0 + c, d0 + d, a1 + a, b1 + b, c1 + c, d1 + e)
 
+/// The same with three groups: as many as sixteen registers hold.
+let inline private threeGroups
+    a
+    b
+    c
+    ([<InlineIfLambda>] counters)
+    ([<InlineIfLambda>] round)
+    ([<InlineIfLambda>] turn1)
+    ([<InlineIfLambda>] turn2)
+    ([<InlineIfLambda>] turn3)
+    =
+    let mutable a0 = a
+    let mutable b0 = b
+    let mutable c0 = c
+    let mutable d0 = counters 0UL
+    let mutable a1 = a
+    let mutable b1 = b
+    let mutable c1 = c
+    let mutable d1 = counters 1UL
+    let mutable a2 = a
+    let mutable b2 = b
+    let mutable c2 = c
+    let mutable d2 = counters 2UL
+
+    for _ in 1..10 do
+        let struct (p0, q0, r0, s0) = round a0 b0 c0 d0
+        let struct (p1, q1, r1, s1) = round a1 b1 c1 d1
+        let struct (p2, q2, r2, s2) = round a2 b2 c2 d2
+        let struct (t0, u0, v0, w0) = round p0 (turn1 q0) (turn2 r0) (turn3 s0)
+        let struct (t1, u1, v1, w1) = round p1 (turn1 q1) (turn2 r1) (turn3 s1)
+        let struct (t2, u2, v2, w2) = round p2 (turn1 q2) (turn2 r2) (turn3 s2)
+        a0 <- t0
+        b0 <- turn3 u0
+        c0 <- turn2 v0
+        d0 <- turn1 w0
+        a1 <- t1
+        b1 <- turn3 u1
+        c1 <- turn2 v1
+        d1 <- turn1 w1
+        a2 <- t2
+        b2 <- turn3 u2
+        c2 <- turn2 v2
+        d2 <- turn1 w2
+
+    struct (a0 + a,
+            b0 + b,
+            c0 + c,
+            d0 + counters 0UL,
+            a1 + a,
+            b1 + b,
+            c1 + c,
+            d1 + counters 1UL,
+            a2 + a,
+            b2 + b,
+            c2 + c,
+            d2 + counters 2UL)
+
 let inline private constantRow () = Vector128.Create(0x61707865u, 0x3320646eu, 0x79622d32u, 0x6b206574u)
 
 let inline private keyRow (key: ReadOnlySpan<byte>) (offset: int) =
@@ -253,7 +310,7 @@ module private Wide =
         store a0 b0 c0 d0 target
         store a1 b1 c1 d1 (target.Slice 256)
 
-/// 256-bit registers: four blocks.
+/// 256-bit registers: six or four blocks.
 module private Middle =
 
     let inline private rotate (v: Vector256<uint32>) (bits: int) =
@@ -285,7 +342,7 @@ module private Middle =
         Avx2.Permute2x128(c, d, 0x31uy).AsByte().CopyTo(target.Slice 96)
 
     [<MethodImpl(MethodImplOptions.NoInlining)>]
-    let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+    let fill4 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let d = (spread (counterRow nonce counter)).AsUInt64()
 
         let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
@@ -302,6 +359,25 @@ module private Middle =
 
         store a0 b0 c0 d0 target
         store a1 b1 c1 d1 (target.Slice 128)
+
+    [<MethodImpl(MethodImplOptions.NoInlining)>]
+    let fill6 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+        let d = (spread (counterRow nonce counter)).AsUInt64() + Vector256.Create(0UL, 0UL, 1UL, 0UL)
+
+        let struct (a0, b0, c0, d0, a1, b1, c1, d1, a2, b2, c2, d2) =
+            threeGroups
+                (spread (constantRow ()))
+                (spread (keyRow key 0))
+                (spread (keyRow key 16))
+                (fun group -> (d + Vector256.Create(2UL * group, 0UL, 2UL * group, 0UL)).AsUInt32())
+                (fun a b c d -> round a b c d)
+                (fun v -> Avx2.Shuffle(v, 0x39uy))
+                (fun v -> Avx2.Shuffle(v, 0x4euy))
+                (fun v -> Avx2.Shuffle(v, 0x93uy))
+
+        store a0 b0 c0 d0 target
+        store a1 b1 c1 d1 (target.Slice 128)
+        store a2 b2 c2 d2 (target.Slice 256)
 
 /// 128-bit registers of any processor: two blocks.
 module private Narrow =
@@ -416,8 +492,11 @@ let keyStreamWith
             else
                 Wide.fill4 key nonce counter target
                 made <- made + 4
+        | Kernel.Middle when blocks - made > 4 ->
+            Middle.fill6 key nonce counter target
+            made <- made + 6
         | Kernel.Middle ->
-            Middle.fill key nonce counter target
+            Middle.fill4 key nonce counter target
             made <- made + 4
         | Kernel.Narrow ->
             Narrow.fill key nonce counter target
