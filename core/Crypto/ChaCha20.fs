@@ -2,7 +2,7 @@
 ///
 /// The state is four rows of four words. A vector kernel keeps a row of several blocks in one register, one block per
 /// 128-bit lane, so that one quarter round does all four columns of all those blocks; turning the rows by one, two and
-/// three words puts the diagonals into the columns. Kernels work on two or six such groups at a time to keep the
+/// three words puts the diagonals into the columns. Kernels work on three or six such groups at a time to keep the
 /// processor's pipelines full: a round is a chain of steps that wait for each other. Nothing here depends on the key but the
 /// contents of registers.
 ///
@@ -48,45 +48,9 @@ let inline private quarter
     let b = rotate7 (b ^^^ c)
     struct (a, b, c, d)
 
-/// Twenty rounds over two groups of blocks that differ in their last rows only, and the addition of the start. `turn1`
-/// moves every word of a row one place down, `turn2` two, `turn3` three.
-let inline private twentyRounds
-    a
-    b
-    c
-    d
-    e
-    ([<InlineIfLambda>] round)
-    ([<InlineIfLambda>] turn1)
-    ([<InlineIfLambda>] turn2)
-    ([<InlineIfLambda>] turn3)
-    =
-    let mutable a0 = a
-    let mutable b0 = b
-    let mutable c0 = c
-    let mutable d0 = d
-    let mutable a1 = a
-    let mutable b1 = b
-    let mutable c1 = c
-    let mutable d1 = e
-
-    for _ in 1..10 do
-        let struct (p0, q0, r0, s0) = round a0 b0 c0 d0
-        let struct (p1, q1, r1, s1) = round a1 b1 c1 d1
-        let struct (t0, u0, v0, w0) = round p0 (turn1 q0) (turn2 r0) (turn3 s0)
-        let struct (t1, u1, v1, w1) = round p1 (turn1 q1) (turn2 r1) (turn3 s1)
-        a0 <- t0
-        b0 <- turn3 u0
-        c0 <- turn2 v0
-        d0 <- turn1 w0
-        a1 <- t1
-        b1 <- turn3 u1
-        c1 <- turn2 v1
-        d1 <- turn1 w1
-
-    struct (a0 + a, b0 + b, c0 + c, d0 + d, a1 + a, b1 + b, c1 + c, d1 + e)
-
-/// The same with three groups: as many as sixteen registers hold.
+/// Twenty rounds over three groups of blocks that differ in their last rows only, and the addition of the start: as many as sixteen
+/// registers hold. `counters` gives the last row of a group, `turn1` moves every word of a row one place down, `turn2` two,
+/// `turn3` three.
 let inline private threeGroups
     a
     b
@@ -150,7 +114,7 @@ let inline private keyRow (key: ReadOnlySpan<byte>) (offset: int) =
 
 let inline private counterRow (nonce: uint64) (counter: uint64) = Vector128.Create(counter, nonce).AsUInt32()
 
-/// 512-bit registers: 24, eight or four blocks. Fewer take hardly less time than the next more, and 24 are a packet of 1,450 bytes.
+/// 512-bit registers: 24, twelve or four blocks. Fewer take hardly less time than the next more, and 24 are a packet of 1,450 bytes.
 module private Wide =
 
     let inline private spread (row: Vector128<uint32>) =
@@ -222,7 +186,7 @@ module private Wide =
 
         store (w + a) (x + b) (y + c) (z + d) target
 
-    /// As `twentyRounds`, with six groups.
+    /// As `threeGroups`, with six.
     [<MethodImpl(MethodImplOptions.NoInlining)>]
     let fill24 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let a = spread (constantRow ())
@@ -293,15 +257,13 @@ module private Wide =
         store (a5 + a) (b5 + b) (c5 + c) (d5 + counters nonce (counter + 20UL)) (target.Slice 1280)
 
     [<MethodImpl(MethodImplOptions.NoInlining)>]
-    let fill8 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
-
-        let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
-            twentyRounds
+    let fill12 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+        let struct (a0, b0, c0, d0, a1, b1, c1, d1, a2, b2, c2, d2) =
+            threeGroups
                 (spread (constantRow ()))
                 (spread (keyRow key 0))
                 (spread (keyRow key 16))
-                (counters nonce counter)
-                (counters nonce (counter + 4UL))
+                (fun group -> counters nonce (counter + 4UL * group))
                 (fun a b c d -> round a b c d)
                 (fun v -> turn1 v)
                 (fun v -> turn2 v)
@@ -309,8 +271,9 @@ module private Wide =
 
         store a0 b0 c0 d0 target
         store a1 b1 c1 d1 (target.Slice 256)
+        store a2 b2 c2 d2 (target.Slice 512)
 
-/// 256-bit registers: six or four blocks.
+/// 256-bit registers: six blocks.
 module private Middle =
 
     let inline private rotate (v: Vector256<uint32>) (bits: int) =
@@ -342,26 +305,7 @@ module private Middle =
         Avx2.Permute2x128(c, d, 0x31uy).AsByte().CopyTo(target.Slice 96)
 
     [<MethodImpl(MethodImplOptions.NoInlining)>]
-    let fill4 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
-        let d = (spread (counterRow nonce counter)).AsUInt64()
-
-        let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
-            twentyRounds
-                (spread (constantRow ()))
-                (spread (keyRow key 0))
-                (spread (keyRow key 16))
-                ((d + Vector256.Create(0UL, 0UL, 1UL, 0UL)).AsUInt32())
-                ((d + Vector256.Create(2UL, 0UL, 3UL, 0UL)).AsUInt32())
-                (fun a b c d -> round a b c d)
-                (fun v -> Avx2.Shuffle(v, 0x39uy))
-                (fun v -> Avx2.Shuffle(v, 0x4euy))
-                (fun v -> Avx2.Shuffle(v, 0x93uy))
-
-        store a0 b0 c0 d0 target
-        store a1 b1 c1 d1 (target.Slice 128)
-
-    [<MethodImpl(MethodImplOptions.NoInlining)>]
-    let fill6 (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
+    let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
         let d = (spread (counterRow nonce counter)).AsUInt64() + Vector256.Create(0UL, 0UL, 1UL, 0UL)
 
         let struct (a0, b0, c0, d0, a1, b1, c1, d1, a2, b2, c2, d2) =
@@ -379,7 +323,7 @@ module private Middle =
         store a1 b1 c1 d1 (target.Slice 128)
         store a2 b2 c2 d2 (target.Slice 256)
 
-/// 128-bit registers of any processor: two blocks.
+/// 128-bit registers of any processor: three blocks.
 module private Narrow =
 
     let inline private rotate (v: Vector128<uint32>) (bits: int) =
@@ -402,13 +346,12 @@ module private Narrow =
 
     [<MethodImpl(MethodImplOptions.NoInlining)>]
     let fill (key: ReadOnlySpan<byte>) (nonce: uint64) (counter: uint64) (target: Span<byte>) =
-        let struct (a0, b0, c0, d0, a1, b1, c1, d1) =
-            twentyRounds
+        let struct (a0, b0, c0, d0, a1, b1, c1, d1, a2, b2, c2, d2) =
+            threeGroups
                 (constantRow ())
                 (keyRow key 0)
                 (keyRow key 16)
-                (counterRow nonce counter)
-                (counterRow nonce (counter + 1UL))
+                (fun group -> counterRow nonce (counter + group))
                 (fun a b c d -> round a b c d)
                 (fun (v: Vector128<uint32>) -> Vector128.Shuffle(v, Vector128.Create(1u, 2u, 3u, 0u)))
                 (fun (v: Vector128<uint32>) -> Vector128.Shuffle(v, Vector128.Create(2u, 3u, 0u, 1u)))
@@ -416,6 +359,7 @@ module private Narrow =
 
         store a0 b0 c0 d0 target
         store a1 b1 c1 d1 (target.Slice 64)
+        store a2 b2 c2 d2 (target.Slice 128)
 
 /// One block without vectors: for processors that have none, and as the reference that the others are tested against.
 module Scalar =
@@ -483,24 +427,21 @@ let keyStreamWith
         | Kernel.Wide ->
             let wanted = blocks - made
 
-            if wanted > 8 then
+            if wanted > 12 then
                 Wide.fill24 key nonce counter target
                 made <- made + 24
             elif wanted > 4 then
-                Wide.fill8 key nonce counter target
-                made <- made + 8
+                Wide.fill12 key nonce counter target
+                made <- made + 12
             else
                 Wide.fill4 key nonce counter target
                 made <- made + 4
-        | Kernel.Middle when blocks - made > 4 ->
-            Middle.fill6 key nonce counter target
-            made <- made + 6
         | Kernel.Middle ->
-            Middle.fill4 key nonce counter target
-            made <- made + 4
+            Middle.fill key nonce counter target
+            made <- made + 6
         | Kernel.Narrow ->
             Narrow.fill key nonce counter target
-            made <- made + 2
+            made <- made + 3
         | _ ->
             Scalar.fill key nonce counter target
             made <- made + 1
