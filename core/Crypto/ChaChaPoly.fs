@@ -8,7 +8,6 @@ module TincPure.Crypto.ChaChaPoly
 open System
 open System.Buffers.Binary
 open System.Runtime.CompilerServices
-open System.Security.Cryptography
 open Microsoft.FSharp.NativeInterop
 open TincPure.Crypto.Poly1305Lanes
 open TincPure.Primitives
@@ -101,7 +100,7 @@ let verify (key: ReadOnlySpan<byte>) (seqno: uint64) (sealed': ReadOnlySpan<byte
         let expected = stackBytes TagSize
         firstChunk (Kernels.widest ()) key seqno 0 chunk
         Poly1305.tag (chunk.Slice(0, Poly1305.KeySize)) (sealed'.Slice(0, length)) expected
-        CryptographicOperations.FixedTimeEquals(expected, sealed'.Slice length)
+        Bytes.sameTag expected (sealed'.Slice length)
 
 /// `tryOpen` with kernels of one's choice for key stream and tag, which the processor must have.
 [<SkipLocalsInit>]
@@ -128,7 +127,7 @@ let tryOpenWith
         if length <= FirstSize then
             let stream = chunk.Slice ChaCha20.BlockSize
             Poly1305.passOver tagKernel Pass.open' oneTimeKey ciphertext stream target expected
-            let isRight = CryptographicOperations.FixedTimeEquals(expected, tag)
+            let isRight = Bytes.sameTag expected tag
 
             if not isRight then
                 // What came out is nobody's plaintext: back to what it was.
@@ -137,7 +136,7 @@ let tryOpenWith
             isRight
         else
             Poly1305.tagWith tagKernel oneTimeKey ciphertext expected
-            let isRight = CryptographicOperations.FixedTimeEquals(expected, tag)
+            let isRight = Bytes.sameTag expected tag
 
             if isRight then
                 encrypt streamKernel key seqno ciphertext target chunk

@@ -30,11 +30,11 @@ module RecordType =
     let probe = 4uy
 
 /// The node that a datagram with IDs is meant for; `NodeId.none` if it came straight from its source.
-let destination (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit datagram)
+let inline destination (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit datagram)
 
 /// The node that sealed a datagram with IDs.
-let source (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit (datagram.Slice NodeId.size))
+let inline source (datagram: Span<byte>) : NodeId = NodeId.read (Span.op_Implicit (datagram.Slice NodeId.size))
 
-let writeIds (destination: NodeId) (source: NodeId) (datagram: Span<byte>) : unit =
+let inline writeIds (destination: NodeId) (source: NodeId) (datagram: Span<byte>) : unit =
     NodeId.write destination datagram
     NodeId.write source (datagram.Slice NodeId.size)

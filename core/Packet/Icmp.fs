@@ -6,6 +6,7 @@ open System.Buffers.Binary
 open TincPure.Primitives
 
 /// Why a packet goes no further.
+[<Struct>]
 type Refusal =
     /// Nobody has a subnet for the destination.
     | NoSubnet

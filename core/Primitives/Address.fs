@@ -43,7 +43,7 @@ module Ip =
             BinaryPrimitives.WriteUInt32BigEndian(target, uint32 ip.Low)
 
     /// An IPv4-mapped IPv6 address becomes the IPv4 address it stands for (spec 02 §16).
-    let unmap (ip: Ip) =
+    let inline unmap (ip: Ip) =
         if ip.IsV6 && ip.High = 0UL && (ip.Low >>> 32) = 0xffffUL then
             v4 (uint32 ip.Low)
         else
@@ -76,6 +76,14 @@ module Ip =
         | ValueNone -> IpText.tryParseV6 text |> ValueOption.map (fun struct (high, low) -> v6 high low)
 
 module Endpoint =
+
+    /// Equality without detours, for packets.
+    let inline same (left: Endpoint) (right: Endpoint) =
+        left.Ip.Low = right.Ip.Low
+        && left.Port = right.Port
+        && left.Ip.High = right.Ip.High
+        && left.Ip.IsV6 = right.Ip.IsV6
+        && left.Scope = right.Scope
 
     let create (ip: Ip) (port: uint16) = { Ip = ip; Port = port; Scope = 0u }
 

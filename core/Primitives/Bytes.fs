@@ -2,9 +2,20 @@
 module TincPure.Primitives.Bytes
 
 open System
+open System.Buffers.Binary
 open System.Numerics
 open System.Runtime.InteropServices
 open System.Runtime.Intrinsics
+
+/// Are these two tags of 16 bytes the same? Takes the same time for all.
+let sameTag (left: ReadOnlySpan<byte>) (right: ReadOnlySpan<byte>) : bool =
+    let low = BinaryPrimitives.ReadUInt64LittleEndian left ^^^ BinaryPrimitives.ReadUInt64LittleEndian right
+
+    let high =
+        BinaryPrimitives.ReadUInt64LittleEndian(left.Slice 8)
+        ^^^ BinaryPrimitives.ReadUInt64LittleEndian(right.Slice 8)
+
+    (low ||| high) = 0UL
 
 /// `target[i] <- source[i] xor mask[i]` for every byte of `source`. `mask` and `target` are at least as long;
 /// `target` may be `source`.

@@ -1,12 +1,18 @@
 namespace TincPure.Primitives
 
 open System
+open System.Buffers.Binary
 open System.Security.Cryptography
 
 /// The first 6 bytes of SHA-512 of a node's name, big endian in the low 48 bits; zero as a destination means
 /// "sent directly" (spec 01 §14.1, spec 03 §4).
 [<Struct>]
-type NodeId = NodeId of value: uint64
+type NodeId =
+    | NodeId of value: uint64
+
+    member this.Value =
+        let (NodeId value) = this
+        value
 
 module NodeId =
 
@@ -14,16 +20,13 @@ module NodeId =
 
     let none = NodeId 0UL
 
-    let read (source: ReadOnlySpan<byte>) : NodeId =
-        let mutable value = 0UL
+    let inline read (source: ReadOnlySpan<byte>) : NodeId =
+        let high = BinaryPrimitives.ReadUInt16BigEndian source
+        let low = BinaryPrimitives.ReadUInt32BigEndian(source.Slice 2)
+        NodeId((uint64 high <<< 32) ||| uint64 low)
 
-        for i in 0 .. size - 1 do
-            value <- (value <<< 8) ||| uint64 source[i]
-
-        NodeId value
-
-    let write (NodeId value) (target: Span<byte>) : unit =
-        for i in 0 .. size - 1 do
-            target[i] <- byte (value >>> (8 * (size - 1 - i)))
+    let inline write (NodeId value) (target: Span<byte>) : unit =
+        BinaryPrimitives.WriteUInt16BigEndian(target, uint16 (value >>> 32))
+        BinaryPrimitives.WriteUInt32BigEndian(target.Slice 2, uint32 value)
 
     let ofName (name: NodeName) : NodeId = read (ReadOnlySpan(SHA512.HashData(Text.Encoding.ASCII.GetBytes name.Text)))

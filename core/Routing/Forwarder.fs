@@ -20,7 +20,11 @@ type Forwarder(duty: Duty) =
 
     let begin' (now: Instant) (outbox: Outbox) =
         plane.Now <- now
-        plane.Outbox <- outbox
+
+        // Told what it knows, it writes nothing: a reference costs more than other values.
+        if not (obj.ReferenceEquals(plane.Outbox, outbox)) then
+            plane.Outbox <- outbox
+
         plane.Priority <- 0uy
         plane.KeepOnTcp <- false
 

@@ -209,7 +209,7 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
             if address <> sender.HostAddress then
                 sender.HostAddress <- address
 
-                if plane.Duty = Duty.Sending then
+                if plane.Duty.IsSending then
                     plane.Outbox.Tell(UseHostAddress address)
 
     /// Tells the control plane of an Ethernet address behind our device, once in a while (spec 04 §6.7).
@@ -258,12 +258,12 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
 
     member private this.Decide(source: int, frame: Span<byte>) : Decision =
         match plane.Fib.Settings.Mode with
-        | Mode.Router -> Router.decide plane.Fib source frame
+        | Mode.Router -> Router.decide plane.Lookups source frame
         | Mode.Switch ->
             if source = plane.Own then
                 this.Learn(Ethernet.readAddress (frame.Slice Ethernet.addressSize))
 
-            Switch.decide plane.Fib source frame
+            Switch.decide plane.Lookups source frame
         | Mode.Hub -> Flood
 
     /// Routes a frame that was read from the device or came from a peer; it may be changed.

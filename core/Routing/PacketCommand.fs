@@ -4,6 +4,7 @@ open TincPure.Primitives
 open TincPure.Crypto.Legacy
 
 /// How a datagram of a session reached us, other than by UDP.
+[<Struct>]
 type Carrier =
     /// SPTPS_PACKET, a raw block on the meta connection.
     | RawTcp
@@ -84,7 +85,7 @@ type OpenFailure =
 
 /// Which packets a forwarder looks after. Two can share the work, each on a thread of its own: sessions are sealed by the one and
 /// opened by the other, so that they have nothing in common.
-[<RequireQualifiedAccess>]
+[<Struct; RequireQualifiedAccess>]
 type Duty =
     /// All of them.
     | Whole
@@ -109,9 +110,9 @@ module Duty =
         | GiveLegacyKey _
         | DropLegacyReceiveKey _
         | OpenDatagram _
-        | RelayDatagram _ -> duty <> Duty.Sending
+        | RelayDatagram _ -> not duty.IsSending
         // Counted by both: the receiving half begins, the sending one reports.
-        | ReportTraffic _ -> duty <> Duty.Sending
+        | ReportTraffic _ -> not duty.IsSending
         | UseSendKey _
         | SealHandshake _
         | UseLegacyKey _
@@ -120,7 +121,7 @@ module Duty =
         | RouteFrame _
         | SendTimeExceeded _
         | AddTraffic _
-        | NoteReceived _ -> duty <> Duty.Receiving
+        | NoteReceived _ -> not duty.IsReceiving
 
 /// What the packet plane cannot settle with the Fib alone; becomes an input of the control plane.
 type Punt =

@@ -5,12 +5,14 @@ open TincPure.Packet
 open TincPure.Primitives
 
 /// What is in the datagram, as far as its way depends on it. What we relay is always `Data` to us.
+[<Struct>]
 type Content =
     | Data
     | Probe
     | Handshake
 
 /// The node IDs in front of the datagram.
+[<Struct>]
 type Ids =
     /// The receiver is too old to read them.
     | NoIds

@@ -209,7 +209,8 @@ type internal PeerSession() =
                 session.ExpirePreviousKey now
                 session.Open(datagram, &recordType, &length)
 
-        opener <- session
+        if not (obj.ReferenceEquals(opener, session)) then
+            opener <- session
 
         match retired with
         | null -> first

@@ -35,6 +35,7 @@ type internal Plane(duty: Duty) =
     let compressor = lazy (Compressor())
 
     let mutable fib = nothing
+    let mutable lookups = Lookups nothing
     let mutable states = Array.Empty<PeerSession>()
 
     member val Drops = Drops()
@@ -59,6 +60,9 @@ type internal Plane(duty: Duty) =
 
     member _.Fib = fib
 
+    /// What the forwarding table says of addresses and IDs.
+    member _.Lookups = lookups
+
     member _.Own = fib.Own
 
     member _.States = states
@@ -68,6 +72,7 @@ type internal Plane(duty: Duty) =
 
     member this.Publish(newer: Fib) : unit =
         fib <- newer
+        lookups <- Lookups newer
         this.Grow newer.Peers.Count
 
     /// There is state for at least so many peers.

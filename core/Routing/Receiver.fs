@@ -183,7 +183,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         if direct then
             let known =
                 match plane.Peer(peer).Address with
-                | ValueSome address -> address = source
+                | ValueSome address -> Endpoint.same address source
                 | ValueNone -> false
 
             if not known && state.Moves.Take(plane.Now, 1) then
@@ -299,7 +299,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         | LegacyResult.Opened ->
             let known =
                 match plane.Peer(peer).Address with
-                | ValueSome address -> address = source
+                | ValueSome address -> Endpoint.same address source
                 | ValueNone -> false
 
             if not known && state.Moves.Take(plane.Now, 1) then
@@ -360,11 +360,14 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     member private _.ClaimedOrigin(datagram: Span<byte>) : int =
         if
             datagram.Length >= Datagram.idsSize + Record.DatagramOverhead
-            && Datagram.destination datagram = NodeId.none
+            && (Datagram.destination datagram).Value = NodeId.none.Value
         then
-            match HashTrie.tryFind (Datagram.source datagram) plane.Fib.ById with
-            | ValueSome node when node <> plane.Own && plane.Peer(node).Sptps && readsIds (plane.Peer node) -> node
-            | _ -> -1
+            let node = plane.Lookups.Node(Datagram.source datagram)
+
+            if node >= 0 && node <> plane.Own && plane.Peer(node).Sptps && readsIds (plane.Peer node) then
+                node
+            else
+                -1
         else
             -1
 
@@ -373,13 +376,12 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         if datagram.Length < Datagram.idsSize + Record.DatagramOverhead then
             plane.Drops.Add DropCause.Short
         else
-            let origin = HashTrie.tryFind (Datagram.source datagram) plane.Fib.ById
-            let target = HashTrie.tryFind (Datagram.destination datagram) plane.Fib.ById
+            let origin = plane.Lookups.Node(Datagram.source datagram)
+            let target = plane.Lookups.Node(Datagram.destination datagram)
 
-            match origin, target with
-            | ValueSome origin, ValueSome target when origin <> plane.Own ->
+            if origin >= 0 && origin <> plane.Own && target >= 0 then
                 this.Relayed(hop, origin, target, socket, source, datagram)
-            | _ ->
+            else
                 plane.Drops.Add DropCause.Stranger
 
                 if plane.Shows DebugLevel.protocol then
@@ -399,11 +401,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     member private this.Judge(socket: int, source: Endpoint, datagram: Span<byte>) : unit =
         let source = { source with Ip = Ip.unmap source.Ip }
 
-        let known =
-            match HashTrie.tryFind source plane.Fib.ByAddress with
-            | ValueSome node -> node
-            | ValueNone -> -1
-
+        let known = plane.Lookups.Sender source
         let claimed = this.ClaimedOrigin datagram
 
         if claimed >= 0 then

@@ -1,21 +1,11 @@
 /// Router mode: what becomes of a frame, by the addresses of the IP packet in it (spec 04 §7.3, §7.4).
-module TincPure.Routing.Router
+module internal TincPure.Routing.Router
 
 open System
 open TincPure.Config
 open TincPure.Packet
 open TincPure.Primitives
 open TincPure.Topology
-
-let private ownerV4 (fib: Fib) (address: uint32) : int =
-    match SubnetTable.lookupV4 (fun node -> Decision.isReachable fib node) address fib.Subnets with
-    | ValueSome subnet -> subnet.Owner
-    | ValueNone -> Decision.NoOwner
-
-let private ownerV6 (fib: Fib) (address: Ip) : int =
-    match SubnetTable.lookupV6 (fun node -> Decision.isReachable fib node) address.High address.Low fib.Subnets with
-    | ValueSome subnet -> subnet.Owner
-    | ValueNone -> Decision.NoOwner
 
 /// The steps of spec 04 §7.4 that IPv4 and IPv6 have in common.
 let private unicast (fib: Fib) (source: int) (frame: Span<byte>) (owner: int) (floor: int) : Decision =
@@ -46,20 +36,22 @@ let private unicast (fib: Fib) (source: int) (frame: Span<byte>) (owner: int) (f
         else
             Deliver(owner, hop)
 
-let private arp (fib: Fib) (source: int) (frame: Span<byte>) : Decision =
+let private arp (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
     if frame.Length < Arp.frameSize then
         Discard Reason.TooShort
-    elif source <> fib.Own then
+    elif source <> lookups.Fib.Own then
         Discard Reason.ArpFromPeer
     elif not (Arp.isRequest frame) then
         Discard Reason.NotAnArpRequest
     else
-        match ownerV4 fib (Arp.target frame) with
+        match lookups.OwnerV4(Arp.target frame) with
         | Decision.NoOwner -> Discard Reason.UnknownArpTarget
-        | owner when owner = fib.Own -> Discard Reason.Silent
+        | owner when owner = lookups.Fib.Own -> Discard Reason.Silent
         | _ -> AnswerArp
 
-let private solicitation (fib: Fib) (source: int) (frame: Span<byte>) : Decision =
+let private solicitation (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
+    let fib = lookups.Fib
+
     if frame.Length < Neighbour.minimumSize then
         Discard Reason.TooShort
     elif source <> fib.Own then
@@ -70,32 +62,32 @@ let private solicitation (fib: Fib) (source: int) (frame: Span<byte>) : Decision
         | Neighbour.Check.BadChecksum -> Discard Reason.SolicitationChecksum
         | Neighbour.Check.DuplicateDetection -> Discard Reason.Silent
         | _ ->
-            match ownerV6 fib (Neighbour.target frame) with
+            match lookups.OwnerV6(Neighbour.target frame) with
             | Decision.NoOwner -> Discard Reason.UnknownSolicitationTarget
             | owner when owner = fib.Own -> Discard Reason.Silent
             | _ when fib.Settings.DecrementTtl && frame[Ethernet.headerSize + IpV6.hopLimitOffset] <= 1uy -> Expire
             | _ -> AnswerSolicitation
 
-let private v4 (fib: Fib) (source: int) (frame: Span<byte>) : Decision =
+let private v4 (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
     if frame.Length < Ethernet.headerSize + IpV4.headerSize then
         Discard Reason.TooShort
     else
         let destination = IpV4.destination (frame.Slice Ethernet.headerSize)
-        unicast fib source frame (ownerV4 fib destination) Decision.frameFloorV4
+        unicast lookups.Fib source frame (lookups.OwnerV4 destination) Decision.frameFloorV4
 
-let private v6 (fib: Fib) (source: int) (frame: Span<byte>) : Decision =
+let private v6 (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
     if frame.Length < Ethernet.headerSize + IpV6.headerSize then
         Discard Reason.TooShort
     elif Neighbour.isSolicitation frame then
-        solicitation fib source frame
+        solicitation lookups source frame
     else
         let destination = IpV6.destination (frame.Slice Ethernet.headerSize)
-        unicast fib source frame (ownerV6 fib destination) Decision.frameFloorV6
+        unicast lookups.Fib source frame (lookups.OwnerV6 destination) Decision.frameFloorV6
 
 /// What becomes of a frame of at least 14 bytes from `source`. Takes one off its time to live where that is asked for.
-let decide (fib: Fib) (source: int) (frame: Span<byte>) : Decision =
+let decide (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
     match Ethernet.etherType frame with
-    | Ethernet.ipv4 -> v4 fib source frame
-    | Ethernet.ipv6 -> v6 fib source frame
-    | Ethernet.arp -> arp fib source frame
+    | Ethernet.ipv4 -> v4 lookups source frame
+    | Ethernet.ipv6 -> v6 lookups source frame
+    | Ethernet.arp -> arp lookups source frame
     | _ -> Discard Reason.UnknownType

@@ -297,7 +297,7 @@ type internal Sender(plane: Plane) =
     member this.ToNode(target: int, frame: Span<byte>) : unit =
         if target = plane.Own then
             this.ToDevice frame
-        elif plane.Duty = Duty.Receiving then
+        elif plane.Duty.IsReceiving then
             this.Pass(target, frame)
         else
             let peer = plane.Peer target

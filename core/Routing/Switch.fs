@@ -1,15 +1,9 @@
 /// Switch mode: what becomes of a frame, by the Ethernet address that it is for (spec 04 §7.6).
-module TincPure.Routing.Switch
+module internal TincPure.Routing.Switch
 
 open System
 open TincPure.Packet
 open TincPure.Topology
-
-/// The node that has announced an Ethernet address.
-let private ownerOf (fib: Fib) (address: uint64) : int =
-    match SubnetTable.lookupMac (fun node -> Decision.isReachable fib node) address fib.Subnets with
-    | ValueSome subnet -> subnet.Owner
-    | ValueNone -> Decision.NoOwner
 
 /// A frame that is longer than the path to its hop carries. IP packets that every path should carry are sent all the same,
 /// and so is everything else.
@@ -53,9 +47,9 @@ let private unicast (fib: Fib) (source: int) (frame: Span<byte>) (owner: int) : 
             Deliver(owner, hop)
 
 /// What becomes of a frame of at least 14 bytes from `source`. Takes one off its time to live where that is asked for.
-let decide (fib: Fib) (source: int) (frame: Span<byte>) : Decision =
-    match ownerOf fib (Ethernet.readAddress frame) with
+let decide (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
+    match lookups.OwnerMac(Ethernet.readAddress frame) with
     | Decision.NoOwner
     | OwnedSubnet.nobody -> Flood
     | owner when owner = source -> Discard Reason.LoopingBack
-    | owner -> unicast fib source frame owner
+    | owner -> unicast lookups.Fib source frame owner
