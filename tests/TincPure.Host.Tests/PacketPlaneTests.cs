@@ -83,11 +83,14 @@ public sealed class PacketPlaneTests : IDisposable
 
         public void Release() => _free.Set();
 
-        protected override void Turn()
+        protected override void Run()
         {
-            _wakes.Wait();
-            _free.Wait();
-            ApplyCommands();
+            while (!IsStopping)
+            {
+                _wakes.Wait();
+                _free.Wait();
+                ApplyCommands();
+            }
         }
 
         protected override void Wake()
@@ -147,7 +150,7 @@ public sealed class PacketPlaneTests : IDisposable
             foreach (var descriptor in descriptors)
             {
                 ulong count;
-                if (Libc.Read(descriptor, &count, sizeof(ulong)) > 0)
+                if (SystemCall.Read(descriptor, &count, sizeof(ulong)) > 0)
                     writes++;
                 Libc.Close(descriptor);
             }

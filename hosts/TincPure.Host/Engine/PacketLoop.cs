@@ -38,6 +38,8 @@ internal abstract class PacketLoop : IDisposable
     protected PacketLoop(IForwarder forwarder, IDevice device, InputQueue inputs, Clock clock, Logger log)
     {
         _forwarder = forwarder;
+        ReadsDevice = !forwarder.Duty.IsReceiving;
+        ReadsSockets = !forwarder.Duty.IsSending;
         Device = device;
         _writer = device.NewWriter();
         Inputs = inputs;
@@ -51,9 +53,9 @@ internal abstract class PacketLoop : IDisposable
 
     protected IDevice Device { get; }
 
-    protected bool ReadsDevice => !_forwarder.Duty.IsReceiving;
+    protected bool ReadsDevice { get; }
 
-    protected bool ReadsSockets => !_forwarder.Duty.IsSending;
+    protected bool ReadsSockets { get; }
 
     protected InputQueue Inputs { get; }
 
@@ -80,14 +82,10 @@ internal abstract class PacketLoop : IDisposable
             Wake();
     }
 
-    private void Run()
-    {
-        while (!_stopping)
-            Turn();
-    }
+    protected bool IsStopping => _stopping;
 
-    /// <summary>Waits for something to do, and does it.</summary>
-    protected abstract void Turn();
+    /// <summary>Waits for something to do and does it, time after time, until it is to stop.</summary>
+    protected abstract void Run();
 
     /// <summary>Ends the wait of the packet thread. Called by other threads.</summary>
     protected abstract void Wake();

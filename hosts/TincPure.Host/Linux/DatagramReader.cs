@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TincPure.Primitives;
 using TincPure.Routing;
@@ -64,12 +65,12 @@ internal sealed unsafe class DatagramReader
 
         fixed (Libc.MultiMessage* messages = _messages)
         {
-            var count = Libc.ReceiveMany(descriptor, messages, (uint)_wanted, Libc.MSG_DONTWAIT, null);
+            var count = SystemCall.ReceiveMany(descriptor, messages, (uint)_wanted, Libc.MSG_DONTWAIT);
 
             // One that failed behind the others may have been begun.
             _used = Math.Min(Math.Max(count, 0) + 1, MaxMessages);
             if (count < 0)
-                return -Libc.LastError;
+                return count;
             _wanted = MaxMessages;
             return count;
         }
@@ -79,6 +80,7 @@ internal sealed unsafe class DatagramReader
     /// One message of those received: datagrams of <paramref name="size"/> bytes each, but perhaps the last. Otherwise why
     /// nothing can be done with it.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public DropCause? TryGet(int index, out Endpoint source, out Span<byte> datagrams, out int size)
     {
         ref readonly var message = ref _messages[index];

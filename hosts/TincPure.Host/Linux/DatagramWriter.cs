@@ -118,10 +118,7 @@ internal sealed unsafe class DatagramWriter
     public int Send(int descriptor, int first)
     {
         fixed (Libc.MultiMessage* messages = _messages)
-        {
-            var count = Libc.SendMany(descriptor, messages + first, (uint)(Count - first), Libc.MSG_DONTWAIT);
-            return count >= 0 ? count : -Libc.LastError;
-        }
+            return SystemCall.SendMany(descriptor, messages + first, (uint)(Count - first), Libc.MSG_DONTWAIT);
     }
 
     /// <summary>The control messages of one message, the optional ones first.</summary>

@@ -37,7 +37,7 @@ internal sealed unsafe class EpollSet : IDisposable
     {
         fixed (byte* events = _events)
         {
-            var count = Libc.EpollWait(_epoll, events, Math.Min(MaxEvents, ready.Length), milliseconds);
+            var count = SystemCall.EpollWait(_epoll, events, Math.Min(MaxEvents, ready.Length), milliseconds);
             for (var i = 0; i < count; i++)
                 ready[i] = (int)*(long*)(events + i * EventSize + TagOffset);
             return Math.Max(count, 0);

@@ -18,8 +18,9 @@ internal sealed unsafe class FrameWriter(int descriptor, bool isTun) : IFrameWri
                 if (entry.Kind != EntryKind.Device || !IpFrames.IsFor(isTun, outbox.Arena.AsSpan(entry.Offset, entry.Length)))
                     continue;
 
-                if (Libc.Write(descriptor, arena + entry.Offset + skipped, (nuint)(entry.Length - skipped)) < 0)
-                    failure = Libc.LastError;
+                var result = SystemCall.Write(descriptor, arena + entry.Offset + skipped, (nuint)(entry.Length - skipped));
+                if (result < 0)
+                    failure = (int)-result;
             }
         }
 

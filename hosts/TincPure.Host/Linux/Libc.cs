@@ -5,10 +5,10 @@ using System.Runtime.InteropServices;
 
 namespace TincPure.Host.Linux;
 
-/// <summary>What .NET has no API for, from the C library of Linux. Error numbers come from <see cref="LastError"/>.</summary>
+/// <summary>What .NET has no API for, from the C library of Linux. Error numbers come from <see cref="LastError"/>. What is called for every packet is in <see cref="SystemCall"/>.</summary>
 internal static unsafe partial class Libc
 {
-    private const string Library = "libc";
+    public const string Library = "libc";
 
     public const int EPERM = 1, EINTR = 4, EIO = 5, EAGAIN = 11, EINVAL = 22, EMSGSIZE = 90, EBADFD = 77;
 
@@ -38,29 +38,14 @@ internal static unsafe partial class Libc
     [LibraryImport(Library, EntryPoint = "read", SetLastError = true)]
     public static partial nint Read(int descriptor, void* buffer, nuint count);
 
-    [LibraryImport(Library, EntryPoint = "write", SetLastError = true)]
-    public static partial nint Write(int descriptor, void* buffer, nuint count);
-
-    [LibraryImport(Library, EntryPoint = "writev", SetLastError = true)]
-    public static partial nint WriteVector(int descriptor, IoVector* vectors, int count);
-
     [LibraryImport(Library, EntryPoint = "epoll_create1", SetLastError = true)]
     public static partial int EpollCreate(int flags);
 
     [LibraryImport(Library, EntryPoint = "epoll_ctl", SetLastError = true)]
     public static partial int EpollControl(int epoll, int operation, int descriptor, void* @event);
 
-    [LibraryImport(Library, EntryPoint = "epoll_wait", SetLastError = true)]
-    public static partial int EpollWait(int epoll, void* events, int count, int milliseconds);
-
     [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
     public static partial int EventDescriptor(uint value, int flags);
-
-    [LibraryImport(Library, EntryPoint = "recvmmsg", SetLastError = true)]
-    public static partial int ReceiveMany(int descriptor, MultiMessage* messages, uint count, int flags, void* timeout);
-
-    [LibraryImport(Library, EntryPoint = "sendmmsg", SetLastError = true)]
-    public static partial int SendMany(int descriptor, MultiMessage* messages, uint count, int flags);
 
     [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
     public static partial int SetSocketOption(int descriptor, int level, int option, void* value, uint length);

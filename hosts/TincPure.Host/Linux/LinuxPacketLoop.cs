@@ -49,7 +49,14 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     /// <summary>Runs of datagrams still go as one message: no kernel or device on the way has refused.</summary>
     internal bool SendsRuns => Volatile.Read(ref _sendsRuns);
 
-    protected override void Turn()
+    protected override void Run()
+    {
+        TimeSlice.Shorten();
+        while (!IsStopping)
+            Turn();
+    }
+
+    private void Turn()
     {
         var count = _ready.Wait(_tags, WatchDevice());
         for (var i = 0; i < count; i++)
@@ -58,7 +65,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
             {
                 case CommandsTag:
                     ulong wakeUps;
-                    Libc.Read(_commands, &wakeUps, sizeof(ulong));
+                    SystemCall.Read(_commands, &wakeUps, sizeof(ulong));
                     ApplyCommands();
                     break;
                 case DeviceTag:
@@ -74,7 +81,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     /// <summary>Watches the device except while it is paused; the milliseconds until the pause ends.</summary>
     private int WatchDevice()
     {
-        if (!ReadsDevice || Device.Handle < 0 || (_deviceWatched && DevicePausedUntil == default))
+        if ((_deviceWatched && DevicePausedUntil == default) || !ReadsDevice || Device.Handle < 0)
             return Timeout.Infinite;
 
         var pause = DevicePausedUntil - DateTime.UtcNow;
@@ -201,7 +208,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
     protected override void Wake()
     {
         ulong one = 1;
-        Libc.Write(_commands, &one, sizeof(ulong));
+        SystemCall.Write(_commands, &one, sizeof(ulong));
     }
 
     public override void Dispose()

@@ -91,7 +91,7 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool isTun, bool 
                 };
             }
 
-            return Libc.WriteVector(descriptor, vectors, count) >= 0;
+            return SystemCall.WriteVector(descriptor, vectors, count) >= 0;
         }
     }
 
@@ -103,8 +103,9 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool isTun, bool 
 
     private void WriteOne(byte* packet, int length)
     {
-        if ((isTun ? WriteBare(packet, length) : WriteFrame(packet - _link, length + _link)) < 0)
-            _failure = Libc.LastError;
+        var result = isTun ? WriteBare(packet, length) : WriteFrame(packet - _link, length + _link);
+        if (result < 0)
+            _failure = (int)-result;
     }
 
     /// <summary>An empty offload takes the place of the Ethernet header.</summary>
@@ -112,7 +113,7 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool isTun, bool 
     {
         var start = packet - OffloadModule.size;
         new Span<byte>(start, OffloadModule.size).Clear();
-        return Libc.Write(descriptor, start, (nuint)(length + OffloadModule.size));
+        return SystemCall.Write(descriptor, start, (nuint)(length + OffloadModule.size));
     }
 
     /// <summary>In front of the Ethernet header is what belongs to somebody else.</summary>
@@ -123,7 +124,7 @@ internal sealed unsafe class SuperPacketWriter(int descriptor, bool isTun, bool 
             var vectors = stackalloc Libc.IoVector[2];
             vectors[0] = new Libc.IoVector { Base = nothingToDo, Length = OffloadModule.size };
             vectors[1] = new Libc.IoVector { Base = frame, Length = (nuint)length };
-            return Libc.WriteVector(descriptor, vectors, 2);
+            return SystemCall.WriteVector(descriptor, vectors, 2);
         }
     }
 }

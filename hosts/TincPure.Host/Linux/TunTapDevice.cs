@@ -105,11 +105,11 @@ internal sealed unsafe class TunTapDevice : IDevice
             var room = batch.Room;
             nint count;
             fixed (byte* first = room)
-                count = Libc.Read(_descriptor, first + start, (nuint)(room.Length - start));
+                count = SystemCall.Read(_descriptor, first + start, (nuint)(room.Length - start));
 
             if (count <= 0)
             {
-                errno = count == 0 ? Libc.EIO : Libc.LastError;
+                errno = count == 0 ? Libc.EIO : (int)-count;
                 if (errno == Libc.EINTR)
                     continue;
                 if (errno == Libc.EAGAIN)

@@ -36,7 +36,13 @@ internal sealed class PortablePacketLoop : PacketLoop
         _wake.Connect(_wake.LocalEndPoint!);
     }
 
-    protected override void Turn()
+    protected override void Run()
+    {
+        while (!IsStopping)
+            Turn();
+    }
+
+    private void Turn()
     {
         _readable.Clear();
         foreach (var socket in _sockets)
