@@ -16,7 +16,7 @@ internal abstract class PacketLoop : IDisposable
     /// <summary>Failed reads of the device in a row that end the daemon (spec 07 §1.3).</summary>
     private const int MaxDeviceErrors = 10;
 
-    /// <summary>Microseconds without a frame after which the next one is not kept waiting for a look at whether there are more.</summary>
+    /// <summary>Microseconds without a packet after which the next one is not kept waiting for a look at whether there are more.</summary>
     private const long Quiet = 200;
 
     private static readonly TimeSpan DevicePause = TimeSpan.FromMilliseconds(50);
@@ -130,9 +130,7 @@ internal abstract class PacketLoop : IDisposable
     protected void ReadDevice()
     {
         var now = _clock.Now();
-        var isQuiet = now.Microseconds - _lastFrame.Microseconds > Quiet;
-        _lastFrame = now;
-        _frames.Clear(isQuiet ? 1 : FrameBatch.MaxFrames);
+        _frames.Clear(IsAlone(now, ref _lastFrame) ? 1 : FrameBatch.MaxFrames);
         var result = Device.Read(_frames, out var errno);
         for (var i = 0; i < _frames.Count; i++)
         {
@@ -161,6 +159,14 @@ internal abstract class PacketLoop : IDisposable
             _log.Error("Too many errors from " + Device.Path + ", exiting!");
         DevicePausedUntil = DateTime.MaxValue;
         Inputs.Post(Node.Input.DeviceLost);
+    }
+
+    /// <summary>Nothing came for a while before what comes now.</summary>
+    protected static bool IsAlone(Instant now, ref Instant last)
+    {
+        var pause = now.Microseconds - last.Microseconds;
+        last = now;
+        return pause > Quiet;
     }
 
     /// <summary>One turn's moment, for all datagrams of a batch.</summary>

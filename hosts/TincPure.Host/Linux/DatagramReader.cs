@@ -54,8 +54,8 @@ internal sealed unsafe class DatagramReader
         Libc.SetSocketOption(descriptor, SOL_UDP, UDP_GRO, &on, sizeof(int));
     }
 
-    /// <summary>How many messages came; a negative error number if none could be read.</summary>
-    public int Receive(int descriptor)
+    /// <summary>How many messages came, of so many at most; a negative error number if none could be read.</summary>
+    public int Receive(int descriptor, int limit)
     {
         foreach (ref var message in _messages.AsSpan(0, _used))
         {
@@ -65,7 +65,7 @@ internal sealed unsafe class DatagramReader
 
         fixed (Libc.MultiMessage* messages = _messages)
         {
-            var count = SystemCall.ReceiveMany(descriptor, messages, (uint)_wanted, Libc.MSG_DONTWAIT);
+            var count = SystemCall.ReceiveMany(descriptor, messages, (uint)Math.Min(_wanted, limit), Libc.MSG_DONTWAIT);
 
             // One that failed behind the others may have been begun.
             _used = Math.Min(Math.Max(count, 0) + 1, MaxMessages);

@@ -22,6 +22,7 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
 
     /// <summary>For the datagrams of a run that the kernel did not take as one message.</summary>
     private readonly DatagramWriter _pieces = new();
+    private Instant _lastDatagram = InstantModule.never;
     private bool _deviceWatched;
     private bool _sendsRuns;
 
@@ -102,11 +103,11 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
 
     private void ReceiveFrom(int socket, DatagramReader reader)
     {
-        var count = reader.Receive(_sockets[socket]);
+        var now = Now();
+        var count = reader.Receive(_sockets[socket], IsAlone(now, ref _lastDatagram) ? 1 : DatagramReader.MaxMessages);
         if (count < 0 && -count is not (Libc.EAGAIN or Libc.EINTR))
             Complain(DebugLevel.always, Priority.Error, "Receiving packet failed", -count);
 
-        var now = Now();
         for (var i = 0; i < count; i++)
         {
             if (reader.TryGet(i, out var source, out var datagrams, out var size) is { } fault)
