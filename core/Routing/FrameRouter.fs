@@ -258,12 +258,12 @@ type internal FrameRouter(plane: Plane, sender: Sender) =
 
     member private this.Decide(source: int, frame: Span<byte>) : Decision =
         match plane.Fib.Settings.Mode with
-        | Mode.Router -> Router.decide plane.Lookups source frame
+        | Mode.Router -> Router.decide plane.FibCache source frame
         | Mode.Switch ->
             if source = plane.Own then
                 this.Learn(Ethernet.readAddress (frame.Slice Ethernet.addressSize))
 
-            Switch.decide plane.Lookups source frame
+            Switch.decide plane.FibCache source frame
         | Mode.Hub -> Flood
 
     /// Routes a frame that was read from the device or came from a peer; it may be changed.

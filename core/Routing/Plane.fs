@@ -35,7 +35,7 @@ type internal Plane(duty: Duty) =
     let compressor = lazy (Compressor())
 
     let mutable fib = nothing
-    let mutable lookups = Lookups nothing
+    let cache = FibCache nothing
     let mutable states = Array.Empty<PeerSession>()
 
     member val Drops = Drops()
@@ -61,7 +61,7 @@ type internal Plane(duty: Duty) =
     member _.Fib = fib
 
     /// What the forwarding table says of addresses and IDs.
-    member _.Lookups = lookups
+    member _.FibCache = cache
 
     member _.Own = fib.Own
 
@@ -72,7 +72,7 @@ type internal Plane(duty: Duty) =
 
     member this.Publish(newer: Fib) : unit =
         fib <- newer
-        lookups <- Lookups newer
+        cache.Use newer
         this.Grow newer.Peers.Count
 
     /// There is state for at least so many peers.

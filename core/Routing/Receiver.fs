@@ -362,7 +362,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
             datagram.Length >= Datagram.idsSize + Record.DatagramOverhead
             && (Datagram.destination datagram).Value = NodeId.none.Value
         then
-            let node = plane.Lookups.Node(Datagram.source datagram)
+            let node = plane.FibCache.Node(Datagram.source datagram)
 
             if node >= 0 && node <> plane.Own && plane.Peer(node).Sptps && readsIds (plane.Peer node) then
                 node
@@ -376,8 +376,8 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
         if datagram.Length < Datagram.idsSize + Record.DatagramOverhead then
             plane.Drops.Add DropCause.Short
         else
-            let origin = plane.Lookups.Node(Datagram.source datagram)
-            let target = plane.Lookups.Node(Datagram.destination datagram)
+            let origin = plane.FibCache.Node(Datagram.source datagram)
+            let target = plane.FibCache.Node(Datagram.destination datagram)
 
             if origin >= 0 && origin <> plane.Own && target >= 0 then
                 this.Relayed(hop, origin, target, socket, source, datagram)
@@ -401,7 +401,7 @@ type internal Receiver(plane: Plane, sender: Sender, router: FrameRouter) =
     member private this.Judge(socket: int, source: Endpoint, datagram: Span<byte>) : unit =
         let source = { source with Ip = Ip.unmap source.Ip }
 
-        let known = plane.Lookups.Sender source
+        let known = plane.FibCache.Sender source
         let claimed = this.ClaimedOrigin datagram
 
         if claimed >= 0 then

@@ -36,21 +36,21 @@ let private unicast (fib: Fib) (source: int) (frame: Span<byte>) (owner: int) (f
         else
             Deliver(owner, hop)
 
-let private arp (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
+let private arp (cache: FibCache) (source: int) (frame: Span<byte>) : Decision =
     if frame.Length < Arp.frameSize then
         Discard Reason.TooShort
-    elif source <> lookups.Fib.Own then
+    elif source <> cache.Fib.Own then
         Discard Reason.ArpFromPeer
     elif not (Arp.isRequest frame) then
         Discard Reason.NotAnArpRequest
     else
-        match lookups.OwnerV4(Arp.target frame) with
+        match cache.OwnerV4(Arp.target frame) with
         | Decision.NoOwner -> Discard Reason.UnknownArpTarget
-        | owner when owner = lookups.Fib.Own -> Discard Reason.Silent
+        | owner when owner = cache.Fib.Own -> Discard Reason.Silent
         | _ -> AnswerArp
 
-let private solicitation (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
-    let fib = lookups.Fib
+let private solicitation (cache: FibCache) (source: int) (frame: Span<byte>) : Decision =
+    let fib = cache.Fib
 
     if frame.Length < Neighbour.minimumSize then
         Discard Reason.TooShort
@@ -62,32 +62,32 @@ let private solicitation (lookups: Lookups) (source: int) (frame: Span<byte>) : 
         | Neighbour.Check.BadChecksum -> Discard Reason.SolicitationChecksum
         | Neighbour.Check.DuplicateDetection -> Discard Reason.Silent
         | _ ->
-            match lookups.OwnerV6(Neighbour.target frame) with
+            match cache.OwnerV6(Neighbour.target frame) with
             | Decision.NoOwner -> Discard Reason.UnknownSolicitationTarget
             | owner when owner = fib.Own -> Discard Reason.Silent
             | _ when fib.Settings.DecrementTtl && frame[Ethernet.headerSize + IpV6.hopLimitOffset] <= 1uy -> Expire
             | _ -> AnswerSolicitation
 
-let private v4 (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
+let private v4 (cache: FibCache) (source: int) (frame: Span<byte>) : Decision =
     if frame.Length < Ethernet.headerSize + IpV4.headerSize then
         Discard Reason.TooShort
     else
         let destination = IpV4.destination (frame.Slice Ethernet.headerSize)
-        unicast lookups.Fib source frame (lookups.OwnerV4 destination) Decision.frameFloorV4
+        unicast cache.Fib source frame (cache.OwnerV4 destination) Decision.frameFloorV4
 
-let private v6 (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
+let private v6 (cache: FibCache) (source: int) (frame: Span<byte>) : Decision =
     if frame.Length < Ethernet.headerSize + IpV6.headerSize then
         Discard Reason.TooShort
     elif Neighbour.isSolicitation frame then
-        solicitation lookups source frame
+        solicitation cache source frame
     else
         let destination = IpV6.destination (frame.Slice Ethernet.headerSize)
-        unicast lookups.Fib source frame (lookups.OwnerV6 destination) Decision.frameFloorV6
+        unicast cache.Fib source frame (cache.OwnerV6 destination) Decision.frameFloorV6
 
 /// What becomes of a frame of at least 14 bytes from `source`. Takes one off its time to live where that is asked for.
-let decide (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
+let decide (cache: FibCache) (source: int) (frame: Span<byte>) : Decision =
     match Ethernet.etherType frame with
-    | Ethernet.ipv4 -> v4 lookups source frame
-    | Ethernet.ipv6 -> v6 lookups source frame
-    | Ethernet.arp -> arp lookups source frame
+    | Ethernet.ipv4 -> v4 cache source frame
+    | Ethernet.ipv6 -> v6 cache source frame
+    | Ethernet.arp -> arp cache source frame
     | _ -> Discard Reason.UnknownType

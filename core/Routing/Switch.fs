@@ -47,9 +47,9 @@ let private unicast (fib: Fib) (source: int) (frame: Span<byte>) (owner: int) : 
             Deliver(owner, hop)
 
 /// What becomes of a frame of at least 14 bytes from `source`. Takes one off its time to live where that is asked for.
-let decide (lookups: Lookups) (source: int) (frame: Span<byte>) : Decision =
-    match lookups.OwnerMac(Ethernet.readAddress frame) with
+let decide (cache: FibCache) (source: int) (frame: Span<byte>) : Decision =
+    match cache.OwnerMac(Ethernet.readAddress frame) with
     | Decision.NoOwner
     | OwnedSubnet.nobody -> Flood
     | owner when owner = source -> Discard Reason.LoopingBack
-    | owner -> unicast lookups.Fib source frame owner
+    | owner -> unicast cache.Fib source frame owner

@@ -24,11 +24,12 @@ type private SourceAnswer = { IsKnown: bool; Source: Endpoint; Sender: int }
 [<Struct; NoEquality; NoComparison>]
 type private IdAnswer = { IsThere: bool; Id: NodeId; Node: int }
 
-/// Questions to a forwarding table, and the answers given last: packets come in flows, which ask the same time after time, and one
-/// that comes alone finds the table itself long gone from the processor's caches. Owned by one thread; a new table gets new
-/// lookups. What is kept does not grow: an answer stands where its question's last bits say, in place of the one before.
+/// Questions to the forwarding table, and the answers that it gave last: packets come in flows, which ask the same time after time,
+/// and one that comes alone finds the table itself long gone from the processor's caches. Owned by one thread. What is kept does not
+/// grow: an answer stands where its question's last bits say, in place of the one before.
 [<Sealed>]
-type internal Lookups(fib: Fib) =
+type internal FibCache(first: Fib) =
+    let mutable fib = first
     let owners = Array.zeroCreate<OwnerAnswer> 64
     let sources = Array.zeroCreate<SourceAnswer> 16
     let ids = Array.zeroCreate<IdAnswer> 16
@@ -63,7 +64,21 @@ type internal Lookups(fib: Fib) =
             owners[index] <- { Kind = kind; High = high; Low = low; Owner = owner }
             owner
 
+    /// The table in force.
     member _.Fib = fib
+
+    /// From now on ask this table, and forget what may be otherwise in it.
+    member _.Use(newer: Fib) : unit =
+        // Whether owners are reachable may have changed with any of the peers.
+        Array.Clear owners
+
+        if not (obj.ReferenceEquals(newer.ByAddress, fib.ByAddress)) then
+            Array.Clear sources
+
+        if not (obj.ReferenceEquals(newer.ById, fib.ById)) then
+            Array.Clear ids
+
+        fib <- newer
 
     /// The owner of the subnet that an IPv4 address belongs to, or `Decision.NoOwner`.
     member _.OwnerV4(address: uint32) : int = ownerOf (uint64 address) Kind.V4 (uint64 address <<< 32) 0UL

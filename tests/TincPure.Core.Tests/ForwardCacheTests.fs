@@ -1,5 +1,5 @@
 /// A forwarder remembers what its table said last. That must never show.
-module TincPure.Core.Tests.ForwardLookupTests
+module TincPure.Core.Tests.ForwardCacheTests
 
 open System
 open FsCheck
@@ -19,6 +19,12 @@ type private Family =
     | V6
     | Mac
 
+type private Part =
+    | Peers
+    | Ids
+    | Addresses
+    | Subnets
+
 type private Step =
     /// A frame from the device, for one of the hosts of a network.
     | Frame of Family * network: int * host: int
@@ -26,8 +32,12 @@ type private Step =
     | Datagram of source: int * id: int
     /// Another table: networks, addresses and IDs change hands, and other nodes can be reached.
     | Table of seed: int
+    /// Only one part of it is another, and the rest the very same.
+    | Patch of Part * seed: int
 
 let private families = Gen.elements [ V4; V6; Mac ]
+
+let private parts = Gen.elements [ Peers; Ids; Addresses; Subnets ]
 
 /// Few questions, so that most are asked again, and some addresses that look the same in their last bits.
 let private steps: Gen<Step list> =
@@ -40,7 +50,8 @@ let private steps: Gen<Step list> =
               (fun source id -> Datagram(source, id))
               (Gen.elements [ 0; 1; 2; 3; 17; 18; 33 ])
               (Gen.choose (0, count))
-          1, Gen.map Table (Gen.choose (0, 31)) ]
+          1, Gen.map Table (Gen.choose (0, 31))
+          1, Gen.map2 (fun part seed -> Patch(part, seed)) parts (Gen.choose (0, 31)) ]
     |> Gen.listOfLength 60
 
 let private table (mode: Mode) (seed: int) : Fib =
@@ -65,6 +76,13 @@ let private table (mode: Mode) (seed: int) : Fib =
     else
         { made with
             ById = HashTrie.remove (NodeId.ofName (name names[seed % count])) made.ById }
+
+let private patch (part: Part) (other: Fib) (fib: Fib) : Fib =
+    match part with
+    | Peers -> { fib with Peers = other.Peers }
+    | Ids -> { fib with ById = other.ById }
+    | Addresses -> { fib with ByAddress = other.ByAddress }
+    | Subnets -> { fib with Subnets = other.Subnets }
 
 let private frameOf (family: Family) (network: int) (host: int) : byte array =
     let bytes = Array.zeroCreate<byte> 74
@@ -103,6 +121,9 @@ let private agrees (mode: Mode) (steps: Step list) : bool =
         | Table seed ->
             current <- table mode seed
             apply forwarder outbox now (Publish current)
+        | Patch(part, seed) ->
+            current <- patch part (table mode seed) current
+            apply forwarder outbox now (Publish current)
 
     steps
     |> List.indexed
@@ -113,7 +134,7 @@ let private agrees (mode: Mode) (steps: Step list) : bool =
         let fresh = Forwarder()
         apply fresh outbox now (Publish current) |> ignore
 
-        step.IsTable || outcome = run fresh now step)
+        step.IsTable || step.IsPatch || outcome = run fresh now step)
 
 [<Fact>]
 let ``answers that are remembered are those of the table in force`` () =
