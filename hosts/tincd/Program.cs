@@ -5,6 +5,7 @@ using TincPure.Host.Linux;
 using TincPure.Host.Process;
 using TincPure.Tincd;
 
+Signals.Heed();
 var parsed = TincdOptions.parse(ProgramName.AsStarted, ListModule.OfSeq(args));
 if (parsed.IsError)
 {

@@ -276,8 +276,11 @@ public sealed class PacketLoopTests : IDisposable
 
         Assert.Equal(3, _peer.Receive(new byte[100]));
         Assert.True(sender.SendsRuns);
+
+        // Each is told of by itself, while the third goes out.
         var batch = new List<Input>();
-        _inputs.Take(batch, 10_000);
+        for (var tries = 0; batch.Count < 2 && tries < 3; tries++)
+            _inputs.Take(batch, 10_000);
         Assert.Equal(2, batch.Count(input => input.Equals(Input.NewPunted(Punt.NewPathTooSmall(5, 70_000)))));
     }
 

@@ -15,6 +15,33 @@ public partial class SignalTests
         Assert.Contains("Got Alarm clock signal", stories[1]);
     }
 
+    /// <summary>As nohup does, and shells with what they run in the background of a script.</summary>
+    [LabTheory]
+    [InlineData(Make.Stock)]
+    [InlineData(Make.Ours)]
+    public async Task A_daemon_that_was_started_to_ignore_signals_obeys_them(Make make)
+    {
+        await using Mesh mesh = new($"deaf-{make}");
+        Node a = mesh.Add("a", make);
+        a.Prelude = "trap '' HUP INT QUIT TERM ALRM";
+        foreach (string last in (string[])["INT", "QUIT", "TERM"])
+        {
+            int mark = a.Log.Mark();
+            a.Start();
+            await mesh.Until("it is ready", Limit, () => a.Log.Matching("^Ready$", mark).Length > 0);
+            foreach ((string signal, string text) in ((string, string)[])[("HUP", "Hangup"), ("ALRM", "Alarm clock")])
+            {
+                a.Signal(signal);
+                await mesh.Until($"it got {signal}", Limit, () => a.Log.Matching($"^Got {text} signal$", mark).Length > 0);
+            }
+
+            a.Signal(last);
+            Assert.True(a.WaitForEnd(Limit), mesh.Evidence());
+            Assert.Equal(0, a.ExitCode);
+            Assert.NotEmpty(a.Log.Matching("^Terminating$", mark));
+        }
+    }
+
     private static async Task<string[]> Journal(Make make)
     {
         await using Mesh mesh = new($"signals-{make}");
