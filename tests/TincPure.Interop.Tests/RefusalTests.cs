@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Xunit.Abstractions;
 
 namespace TincPure.Interop.Tests;
@@ -28,12 +29,7 @@ public class RefusalTests(ITestOutputHelper output)
 
         using DeviceTap into = new(a, outgoing: true), outOf = new(b, outgoing: false);
         using Longest longest = new(b);
-        for (int round = 0; round < 2; round++)
-        {
-            b.Host.Namespace.Run("iperf3", "-s", "-D", "-1", "-B", b.IPv4).OrThrow();
-            await Waiting.True("iperf3 listens", TimeSpan.FromSeconds(5), () => b.Host.Namespace.Run("ss", "-Htln").Output.Contains($"{b.IPv4}:5201"));
-            a.Host.Namespace.Run("iperf3", "-c", b.IPv4, "-n", "10M").OrThrow();
-        }
+        for (int round = 0; round < 2; round++) await Stream(a, b);
 
         int sentWhole = into.Seen.Count(written => RawPacket.IsSuper(written)), cameWhole = outOf.Seen.Count(written => RawPacket.IsSuper(written));
         output.WriteLine($"{refused}: {sentWhole} super-packets in, {cameWhole} out; datagrams of up to {longest.Bytes} bytes");
@@ -46,6 +42,48 @@ public class RefusalTests(ITestOutputHelper output)
         if (hasRuns) Assert.InRange(longest.Bytes, LinkMtu + 1, int.MaxValue);
         if (refused.HasFlag(Refused.Runs)) Assert.InRange(longest.Bytes, 1, LinkMtu);
         Assert.True(a.Running && b.Running, mesh.Evidence());
+    }
+
+    /// <summary>Then packets come and go by way of the C library.</summary>
+    [LabFact]
+    public async Task Traffic_flows_on_a_processor_whose_system_calls_nobody_knows()
+    {
+        await using Mesh mesh = Pairing.OursCallsOurs.Build("library");
+        (Node a, Node b) = (mesh["a"], mesh["b"]);
+        a.Environment["TINCPURE_LIBRARY_CALLS"] = "1";
+        await mesh.Start();
+        await mesh.Settle(a, b, TimeSpan.FromSeconds(30));
+        foreach (Node node in mesh.Nodes) node.SetDebug(0);
+        using DeviceTap into = new(a, outgoing: true);
+        using Longest longest = new(b);
+        await Stream(a, b);
+        await Stream(b, a);
+
+        Assert.InRange(into.Seen.Count(written => RawPacket.IsSuper(written)), 10, int.MaxValue);
+        Assert.InRange(longest.Bytes, LinkMtu + 1, int.MaxValue);
+        // Its epoll_wait is not the same as ours (and on Arm64 there is only one).
+        if (RuntimeInformation.ProcessArchitecture == Architecture.X64)
+        {
+            await Waiting.True("the one waits in the C library", TimeSpan.FromSeconds(5), () => Waits(a).All(number => number == "232"));
+            await Waiting.True("the other does not", TimeSpan.FromSeconds(5), () => Waits(b).All(number => number == "281"));
+        }
+    }
+
+    /// <summary>The system calls that the packet threads wait in.</summary>
+    private static string[] Waits(Node node)
+    {
+        string[] calls = [.. from thread in Directory.GetDirectories($"/proc/{node.ProcessId}/task")
+                             where File.ReadAllText(Path.Combine(thread, "comm")).StartsWith("packets")
+                             select File.ReadAllText(Path.Combine(thread, "syscall")).Split(' ')[0]];
+        Assert.NotEmpty(calls);
+        return calls;
+    }
+
+    private static async Task Stream(Node from, Node to)
+    {
+        to.Host.Namespace.Run("iperf3", "-s", "-D", "-1", "-B", to.IPv4).OrThrow();
+        await Waiting.True("iperf3 listens", TimeSpan.FromSeconds(5), () => to.Host.Namespace.Run("ss", "-Htln").Output.Contains($"{to.IPv4}:5201"));
+        from.Host.Namespace.Run("iperf3", "-c", to.IPv4, "-n", "10M").OrThrow();
     }
 
     /// <summary>The longest datagram that comes over the wire; what the kernel has still to cut is one.</summary>
