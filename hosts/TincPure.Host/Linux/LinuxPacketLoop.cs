@@ -52,7 +52,6 @@ internal sealed unsafe class LinuxPacketLoop : PacketLoop
 
     protected override void Run()
     {
-        TimeSlice.Shorten();
         while (!IsStopping)
             Turn();
     }
