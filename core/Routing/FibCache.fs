@@ -81,13 +81,13 @@ type internal FibCache(first: Fib) =
         fib <- newer
 
     /// The owner of the subnet that an IPv4 address belongs to, or `Decision.NoOwner`.
-    member _.OwnerV4(address: uint32) : int = ownerOf (uint64 address) Kind.V4 (uint64 address <<< 32) 0UL
+    member _.OwnerV4(address: uint32) : int = ownerOf (uint64 address) Kind.V4 (SubnetTable.keyOfV4 address) 0UL
 
     /// The owner of the subnet that an IPv6 address belongs to, or `Decision.NoOwner`.
     member _.OwnerV6(address: Ip) : int = ownerOf address.Low Kind.V6 address.High address.Low
 
     /// The node that has announced an Ethernet address, or `Decision.NoOwner`.
-    member _.OwnerMac(address: uint64) : int = ownerOf address Kind.Mac (address <<< 16) 0UL
+    member _.OwnerMac(address: uint64) : int = ownerOf address Kind.Mac (SubnetTable.keyOfMac address) 0UL
 
     /// The node that is known to send from a UDP address, -1 if there is none.
     member _.Sender(source: Endpoint) : int =

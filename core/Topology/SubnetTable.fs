@@ -224,10 +224,16 @@ module SubnetTable =
         | ValueSome _ -> best
         | ValueNone -> last
 
+    /// The upper half of the key of an IPv4 address; the lower is zero.
+    let inline keyOfV4 (address: uint32) : uint64 = uint64 address <<< 32
+
+    /// The upper half of the key of a MAC address, which is in the low 48 bits; the lower is zero.
+    let inline keyOfMac (address: uint64) : uint64 = address <<< 16
+
     /// The subnet of an IPv4 address. `reachable` tells of a node number whether that node is reachable. Inlined, without
     /// allocation.
     let inline lookupV4 ([<InlineIfLambda>] reachable: int -> bool) (address: uint32) (table: SubnetTable) =
-        lookup reachable (uint64 address <<< 32) 0UL table.V4
+        lookup reachable (keyOfV4 address) 0UL table.V4
 
     /// The subnet of an IPv6 address.
     let inline lookupV6 ([<InlineIfLambda>] reachable: int -> bool) (high: uint64) (low: uint64) (table: SubnetTable) =
@@ -235,7 +241,7 @@ module SubnetTable =
 
     /// The subnet of a MAC address, which is in the low 48 bits.
     let inline lookupMac ([<InlineIfLambda>] reachable: int -> bool) (address: uint64) (table: SubnetTable) =
-        lookup reachable (address <<< 16) 0UL table.Mac
+        lookup reachable (keyOfMac address) 0UL table.Mac
 
     /// All subnets in the order of `OwnedSubnet.compare`. Sorts: for dumps, not for packets.
     let toArray (table: SubnetTable) : OwnedSubnet[] =
