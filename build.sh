@@ -108,6 +108,7 @@ run_tests() {
 }
 
 soak() {
+    tests/tools/prepare.sh # without a stock tinc nothing of this would run
     build
     publish
     TINCPURE_INTEROP_SOAK=1 dotnet test tests/TincPure.Interop.Tests -c "$configuration" --no-build --nologo \
