@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -69,7 +68,7 @@ public class FloodTests(ITestOutputHelper output)
                 Assert.InRange(KeyAge(status), keyAge + (int)watch.Elapsed.TotalSeconds - 1, int.MaxValue);
                 Assert.Equal("direct UDP", Peer(status).GetProperty("how").GetString());
                 // All causes there are, as the daemon counts them.
-                Assert.Equal(Drops(target.Node), status.GetProperty("dropped").EnumerateObject().ToDictionary(cause => cause.Name, cause => cause.Value.GetInt64()));
+                Assert.Equal(ControlClient.Drops(target.Node), status.GetProperty("dropped").EnumerateObject().ToDictionary(cause => cause.Name, cause => cause.Value.GetInt64()));
                 Assert.Matches(@"(?m)^dropped: \d{1,3}(,\d{3})+ packets: .*\d wrong tag\b", target.Node.Tinc(Make.Ours, "status").OrThrow().Output);
             }
 
@@ -91,7 +90,7 @@ public class FloodTests(ITestOutputHelper output)
     {
         await using PingStream pings = new(targets[0].Node, targets[1].Node.IPv4, 0.02);
         await mesh.Until("the ping runs", Patience, () => pings.Answered >= 3);
-        Dictionary<string, long>[] before = [.. targets.Select(target => Drops(target.Node))];
+        Dictionary<string, long>[] before = [.. targets.Select(target => ControlClient.Drops(target.Node))];
         TimeSpan[] used = [.. targets.Select(target => ProcessorTime(target.Node))];
         long[] sent = await Pour(kind, targets, Length);
         Dictionary<string, long>[] after = await Counted(targets);
@@ -145,16 +144,12 @@ public class FloodTests(ITestOutputHelper output)
         await Waiting.True("the flood is over", Patience, () =>
         {
             long before = total;
-            counts = [.. targets.Select(target => Drops(target.Node))];
+            counts = [.. targets.Select(target => ControlClient.Drops(target.Node))];
             total = counts.Sum(count => count.Values.Sum());
             return total == before;
         });
         return counts;
     }
-
-    private static Dictionary<string, long> Drops(Node node) =>
-        ControlClient.Dump(node.PidFile, ControlClient.DumpDrops).Select(line => line.Split(' '))
-            .ToDictionary(fields => fields[2], fields => long.Parse(fields[3], CultureInfo.InvariantCulture));
 
     private static JsonElement Status(Node node) => JsonDocument.Parse(node.Tinc(Make.Ours, "status", "--json").OrThrow().Output).RootElement;
 

@@ -117,7 +117,7 @@ internal sealed unsafe class TunTapDevice : IDevice
                 return errno == Libc.EBADFD ? DeviceRead.Gone : DeviceRead.Failed;
             }
 
-            var length = start + (int)count - frameStart;
+            var length = Math.Max(0, start + (int)count - frameStart);
             var offload = offloadSize == 0 ? OffloadModule.none : OffloadModule.behind(Missing, OffloadModule.read(room[start..]));
 
             // What is neither IPv4 nor IPv6 has no ethertype and no place to go.

@@ -9,13 +9,18 @@ public static class ControlClient
 {
     public const int DumpNodes = 3, DumpEdges = 4, DumpSubnets = 5, DumpConnections = 6;
 
-    /// <summary>Of ours alone.</summary>
-    public const int DumpDrops = 103;
-
     private const int PurgeUnreachable = 8, SetDebugLevel = 9;
+
+    /// <summary>Of ours alone.</summary>
+    private const int DumpDrops = 103;
 
     /// <summary>The lines of a dump.</summary>
     public static string[] Dump(string pidFile, int kind) => Ask(pidFile, kind.ToString(CultureInfo.InvariantCulture), $"18 {kind}");
+
+    /// <summary>How often a daemon of ours has dropped something, by cause.</summary>
+    public static Dictionary<string, long> Drops(Node node) =>
+        Dump(node.PidFile, DumpDrops).Select(line => line.Split(' '))
+            .ToDictionary(fields => fields[2], fields => long.Parse(fields[3], CultureInfo.InvariantCulture));
 
     /// <summary>Lets a daemon forget what it knows of nodes that cannot be reached.</summary>
     public static void Purge(string pidFile) => Ask(pidFile, $"{PurgeUnreachable}", null);
