@@ -3,8 +3,6 @@ namespace TincPure.Interop.Tests;
 /// <summary>Refuses a program headers in front of its device's packets (IFF_VNET_HDR), as kernels do that have none.</summary>
 internal sealed class HeaderJudge : SystemCallJudge
 {
-    private const long InvalidArgument = -22;
-
     /// <summary>Where flags stand in struct ifreq, and the one that means headers.</summary>
     private const int FlagsOffset = 16;
 

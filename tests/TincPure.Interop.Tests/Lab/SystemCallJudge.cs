@@ -9,10 +9,12 @@ namespace TincPure.Interop.Tests;
 /// </summary>
 internal abstract unsafe partial class SystemCallJudge
 {
+    /// <summary>What a call returns that the kernel does not know: -EINVAL.</summary>
+    protected const long InvalidArgument = -22;
+
     private const nuint ReceiveQuestion = 0xc0502100, SendAnswer = 0xc0182101;
     private const int Interrupted = 4, NobodyAsks = 2;
     private const uint Readable = 1;
-    private const long InvalidArgument = -22;
 
     /// <summary>struct seccomp_notif, in words: who asks, about which call, and what the first argument of it is.</summary>
     private const int QuestionWords = 10, Id = 0, Process = 1, Call = 2, FirstArgument = 4;
